@@ -1,0 +1,1 @@
+"""Accordant: a compiler for distributed protocols."""

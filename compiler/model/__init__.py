@@ -1,0 +1,1 @@
+"""The model, how specs are lowered to it, and what it means in finite structures."""

@@ -1,0 +1,361 @@
+"""Many-sorted first-order terms; formulas are terms of sort `BOOL`.
+
+Equality is structural. Build terms with the functions at the end of this module (`conjunction`,
+`equal`, …): they fold constants and flatten, and nothing else; what they return is equal to
+what was asked for in every structure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, Union
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """A sort, by name. What kind of sort it is stands in the model's `SortDeclaration`."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+BOOL = Sort("Bool")
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """A function or relation symbol.
+
+    A relation is a symbol of sort `BOOL`. `mutable`: its meaning changes from state to state.
+    `unique`: of a relation, how many of its last arguments are determined by the others (it
+    is a partial function from the others to them); 0 for a plain relation or a function.
+    """
+
+    name: str
+    arguments: tuple[Sort, ...]
+    result: Sort
+    mutable: bool
+    unique: int = 0
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Var:
+    """A variable: a parameter of an action, or bound by a quantifier or update."""
+
+    name: str
+    sort: Sort
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """True or false."""
+
+    value: bool
+
+    @property
+    def sort(self) -> Sort:
+        return BOOL
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """A member of an enum sort, by its name."""
+
+    name: str
+    sort: Sort
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """A symbol applied to arguments."""
+
+    symbol: Symbol
+    arguments: tuple[Term, ...]
+
+    @property
+    def sort(self) -> Sort:
+        return self.symbol.result
+
+
+@dataclass(frozen=True, slots=True)
+class Equal:
+    """Two terms of one sort are equal."""
+
+    left: Term
+    right: Term
+
+    @property
+    def sort(self) -> Sort:
+        return BOOL
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """Negation."""
+
+    operand: Term
+
+    @property
+    def sort(self) -> Sort:
+        return BOOL
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """Conjunction of two operands or more."""
+
+    operands: tuple[Term, ...]
+
+    @property
+    def sort(self) -> Sort:
+        return BOOL
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """Disjunction of two operands or more."""
+
+    operands: tuple[Term, ...]
+
+    @property
+    def sort(self) -> Sort:
+        return BOOL
+
+
+@dataclass(frozen=True, slots=True)
+class Implies:
+    """Implication."""
+
+    left: Term
+    right: Term
+
+    @property
+    def sort(self) -> Sort:
+        return BOOL
+
+
+@dataclass(frozen=True, slots=True)
+class Iff:
+    """Equivalence."""
+
+    left: Term
+    right: Term
+
+    @property
+    def sort(self) -> Sort:
+        return BOOL
+
+
+@dataclass(frozen=True, slots=True)
+class Ite:
+    """`then` if `condition` holds, else `otherwise`; of any sort."""
+
+    condition: Term
+    then: Term
+    otherwise: Term
+
+    @property
+    def sort(self) -> Sort:
+        return self.then.sort
+
+
+@dataclass(frozen=True, slots=True)
+class Quantified:
+    """`forall` or `exists` over one variable or more; variables of inner ones may shadow."""
+
+    kind: Literal["forall", "exists"]
+    variables: tuple[Var, ...]
+    body: Term
+
+    @property
+    def sort(self) -> Sort:
+        return BOOL
+
+
+Term: TypeAlias = Union[
+    Var, Truth, Element, Apply, Equal, Not, And, Or, Implies, Iff, Ite, Quantified
+]
+
+TRUE = Truth(True)
+FALSE = Truth(False)
+
+
+def conjunction(operands: Iterable[Term]) -> Term:
+    """Return the conjunction of any number of formulas, flat."""
+    flat: list[Term] = []
+    for operand in operands:
+        match operand:
+            case Truth(value=True):
+                continue
+            case Truth(value=False):
+                return FALSE
+            case And(operands=inner):
+                flat.extend(inner)
+            case _:
+                flat.append(operand)
+    unique = list(dict.fromkeys(flat))
+    if not unique:
+        return TRUE
+    return unique[0] if len(unique) == 1 else And(tuple(unique))
+
+
+def disjunction(operands: Iterable[Term]) -> Term:
+    """Return the disjunction of any number of formulas, flat."""
+    flat: list[Term] = []
+    for operand in operands:
+        match operand:
+            case Truth(value=False):
+                continue
+            case Truth(value=True):
+                return TRUE
+            case Or(operands=inner):
+                flat.extend(inner)
+            case _:
+                flat.append(operand)
+    unique = list(dict.fromkeys(flat))
+    if not unique:
+        return FALSE
+    return unique[0] if len(unique) == 1 else Or(tuple(unique))
+
+
+def negation(operand: Term) -> Term:
+    """Return the negation."""
+    match operand:
+        case Truth(value=value):
+            return Truth(not value)
+        case Not(operand=inner):
+            return inner
+        case _:
+            return Not(operand)
+
+
+def implication(left: Term, right: Term) -> Term:
+    """Return `left implies right`."""
+    match left, right:
+        case Truth(value=True), _:
+            return right
+        case Truth(value=False), _:
+            return TRUE
+        case _, Truth(value=True):
+            return TRUE
+        case _, Truth(value=False):
+            return negation(left)
+        case _:
+            return Implies(left, right)
+
+
+def equivalence(left: Term, right: Term) -> Term:
+    """Return `left iff right`."""
+    match left, right:
+        case Truth(value=value), _:
+            return right if value else negation(right)
+        case _, Truth(value=value):
+            return left if value else negation(left)
+        case _:
+            return TRUE if left == right else Iff(left, right)
+
+
+def equal(left: Term, right: Term) -> Term:
+    """Return `left = right` (`iff` for formulas)."""
+    if left.sort == BOOL:
+        return equivalence(left, right)
+    if left == right:
+        return TRUE
+    if isinstance(left, Element) and isinstance(right, Element):
+        return FALSE
+    return Equal(left, right)
+
+
+def ite(condition: Term, then: Term, otherwise: Term) -> Term:
+    """Return `then` if `condition` holds, else `otherwise`."""
+    match condition:
+        case Truth(value=value):
+            return then if value else otherwise
+        case Not(operand=inner):
+            return ite(inner, otherwise, then)
+    if then == otherwise:
+        return then
+    if then.sort == BOOL:
+        match then, otherwise:
+            case Truth(value=True), _:
+                return disjunction((condition, otherwise))
+            case Truth(value=False), _:
+                return conjunction((negation(condition), otherwise))
+            case _, Truth(value=True):
+                return disjunction((negation(condition), then))
+            case _, Truth(value=False):
+                return conjunction((condition, then))
+    return Ite(condition, then, otherwise)
+
+
+def forall(variables: Iterable[Var], body: Term) -> Term:
+    """Return the universal closure over `variables` that are free in `body`.
+
+    Sorts are never empty, so a variable that does not occur can be dropped.
+    """
+    return _quantified("forall", variables, body)
+
+
+def exists(variables: Iterable[Var], body: Term) -> Term:
+    """Return the existential closure over `variables` that are free in `body`."""
+    return _quantified("exists", variables, body)
+
+
+def _quantified(kind: Literal["forall", "exists"], variables: Iterable[Var], body: Term) -> Term:
+    free = free_variables(body)
+    bound = tuple(dict.fromkeys(v for v in variables if v in free))
+    if not bound:
+        return body
+    if isinstance(body, Quantified) and body.kind == kind and not set(bound) & set(body.variables):
+        return Quantified(kind, bound + body.variables, body.body)
+    return Quantified(kind, bound, body)
+
+
+def children(term: Term) -> tuple[Term, ...]:
+    """Return the direct subterms."""
+    match term:
+        case Var() | Truth() | Element():
+            return ()
+        case Apply(arguments=arguments):
+            return arguments
+        case Equal(left=left, right=right) | Implies(left=left, right=right):
+            return (left, right)
+        case Iff(left=left, right=right):
+            return (left, right)
+        case Not(operand=operand):
+            return (operand,)
+        case And(operands=operands) | Or(operands=operands):
+            return operands
+        case Ite(condition=condition, then=then, otherwise=otherwise):
+            return (condition, then, otherwise)
+        case Quantified(body=body):
+            return (body,)
+
+
+def free_variables(term: Term) -> frozenset[Var]:
+    """Return the variables that occur free."""
+    match term:
+        case Var():
+            return frozenset((term,))
+        case Quantified(variables=variables, body=body):
+            return free_variables(body) - frozenset(variables)
+        case _:
+            return frozenset().union(*(free_variables(child) for child in children(term)))
+
+
+def symbols_of(term: Term) -> frozenset[Symbol]:
+    """Return the symbols that occur."""
+    found: set[Symbol] = set()
+    stack: list[Term] = [term]
+    while stack:
+        current = stack.pop()
+        if isinstance(current, Apply):
+            found.add(current.symbol)
+        stack.extend(children(current))
+    return frozenset(found)

@@ -1,0 +1,1 @@
+"""Model to verdicts: the only room that knows a solver."""

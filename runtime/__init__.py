@@ -1,0 +1,1 @@
+"""Drives generated modules: simulated clusters, faults, schedules and checks."""
