@@ -37,6 +37,16 @@ class Span:
         """Return the span from the start of this one to the end of `other`."""
         return Span(self.source, self.line, self.column, other.end_line, other.end_column)
 
+    @property
+    def text(self) -> str:
+        """What stands in the source there, every stretch of white space as one space."""
+        lines = self.source.text.split("\n")[self.line - 1 : self.end_line]
+        if not lines:
+            return ""
+        lines[-1] = lines[-1][: self.end_column - 1]
+        lines[0] = lines[0][self.column - 1 :]
+        return " ".join(" ".join(lines).split())
+
     def __str__(self) -> str:
         return f"{self.source.path}:{self.line}:{self.column}"
 

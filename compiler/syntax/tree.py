@@ -25,7 +25,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class NamedType:
-    """`bool`, or the name of an enum, role, opaque, ordered, record or quorum type."""
+    """`bool`, or the name of an enum, role, opaque, ordered, counter, record or quorum type."""
 
     name: Name
     span: Span
@@ -136,7 +136,9 @@ class Comprehension:
 
 @dataclass(frozen=True, slots=True)
 class FieldExpression:
-    """`e.name`: a record's field, a node's variable, an ordered value's `owner`."""
+    """`e.name`: a record's field, a node's variable, an ordered value's `owner`, a counter's
+    `next` or `previous`.
+    """
 
     subject: Expression
     field: Name
@@ -466,6 +468,14 @@ class Assert:
     span: Span
 
 
+@dataclass(frozen=True, slots=True)
+class Assume:
+    """`assume e`."""
+
+    condition: Expression
+    span: Span
+
+
 Statement: TypeAlias = Union[
     "Assign",
     "If",
@@ -481,6 +491,7 @@ Statement: TypeAlias = Union[
     "Disarm",
     "Require",
     "Assert",
+    "Assume",
 ]
 
 
@@ -511,6 +522,15 @@ class OrderedDeclaration:
 
     name: Name
     owner: Name | None
+    doc: str | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class CounterDeclaration:
+    """`counter T`."""
+
+    name: Name
     doc: str | None
     span: Span
 
@@ -584,13 +604,17 @@ class DefinitionDeclaration:
 
 @dataclass(frozen=True, slots=True)
 class PropertyDeclaration:
-    """`safety p: formula`, `invariant p: formula` or `fact p: formula`."""
+    """`safety p: formula`, `invariant p: …`, `fact p: …` or `possible p without R, …: …`.
+
+    `without` has the roles that a `possible` does without.
+    """
 
     kind: str
     name: Name
     body: Expression
     doc: str | None
     span: Span
+    without: tuple[Name, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -673,11 +697,13 @@ class RoleDeclaration:
     handlers: tuple[Handler, ...]
     doc: str | None
     span: Span
+    stops: bool = False
 
 
 Declaration: TypeAlias = Union[
     "OpaqueDeclaration",
     "OrderedDeclaration",
+    "CounterDeclaration",
     "EnumDeclaration",
     "RecordDeclaration",
     "SignatureDeclaration",

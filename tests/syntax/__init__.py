@@ -1,0 +1,1 @@
+"""Tests of the parser: trees, diagnostics, and the reference that describes the language."""
