@@ -11,7 +11,8 @@ use one name for different things.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Literal, TypeAlias, Union
 
 from compiler.check.types import (
@@ -174,13 +175,14 @@ class Definition:
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """A `safety`, `invariant` or `fact`."""
+    """A `safety`, `invariant`, `fact` or `possible`; the last does `without` some roles."""
 
-    kind: Literal["safety", "invariant", "fact"]
+    kind: Literal["safety", "invariant", "fact", "possible"]
     name: str
     body: Expression
     doc: str | None
     span: Span = field(compare=False)
+    without: tuple[RoleType, ...] = ()
 
 
 # --- expressions -------------------------------------------------------------------------
@@ -331,6 +333,20 @@ class OwnerOf:
 
 
 @dataclass(frozen=True, slots=True)
+class Neighbour:
+    """`i.next` or `i.previous` of a counter's value; `zero.previous` is `zero`.
+
+    Anywhere in a handler outside quantifiers and comprehensions; elsewhere only as one side of
+    `=` or `!=`.
+    """
+
+    type: OrderedType
+    subject: Expression
+    direction: Literal["next", "previous"]
+    span: Span = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Lookup:
     """`m[k]`; `key` is a `TupleValue` where several indices were given."""
 
@@ -400,6 +416,15 @@ class InState:
 
     node: Expression
     state: str
+    span: Span = field(compare=False)
+    type: BoolType = BOOL
+
+
+@dataclass(frozen=True, slots=True)
+class IsDown:
+    """`n is down`, of a node of a role that `stops`; only in formulas."""
+
+    node: Expression
     span: Span = field(compare=False)
     type: BoolType = BOOL
 
@@ -547,6 +572,7 @@ Expression: TypeAlias = Union[
     Comprehension,
     FieldOf,
     OwnerOf,
+    Neighbour,
     Lookup,
     Not,
     Logical,
@@ -554,6 +580,7 @@ Expression: TypeAlias = Union[
     Member,
     Includes,
     InState,
+    IsDown,
     IsSome,
     Match,
     Quantified,
@@ -712,14 +739,15 @@ class PickFrom:
 
 @dataclass(frozen=True, slots=True)
 class PickAbove:
-    """`pick x in T where x > e and … and x.owner = self`, for an ordered type.
+    """`pick x in T where x > e and … and x.owner = n`, for an ordered type.
 
-    `bounds` are the expressions that `x` must exceed, one or more; for an owned type the
-    owner is `self`. Generated code takes the least such value it can make.
+    `bounds` are the expressions that `x` must exceed, one or more; `owner` is the node that
+    `x` is to belong to, for an owned type. Generated code takes the least such value it can make.
     """
 
     binding: Binding
     bounds: tuple[Expression, ...]
+    owner: Expression | None
     span: Span = field(compare=False)
 
 
@@ -761,6 +789,17 @@ class Assert:
     span: Span = field(compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Assume:
+    """`assume e`: the environment lets the step happen only if the formula `condition` holds.
+
+    No code comes of it.
+    """
+
+    condition: Expression
+    span: Span = field(compare=False)
+
+
 Statement: TypeAlias = Union[
     Assign,
     If,
@@ -776,6 +815,7 @@ Statement: TypeAlias = Union[
     Disarm,
     Require,
     Assert,
+    Assume,
 ]
 
 
@@ -870,6 +910,7 @@ class Role:
     handlers: tuple[Handler, ...]
     doc: str | None
     span: Span = field(compare=False)
+    stops: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -896,3 +937,14 @@ class Protocol:
     properties: tuple[Property, ...]
     docs: tuple[tuple[str, str], ...]  # documentation of the types, by type name
     span: Span = field(compare=False)
+
+
+def walk(node: object) -> Iterator[object]:
+    """Yield a node of the tree and everything below it, parents first."""
+    if isinstance(node, tuple):
+        for item in node:
+            yield from walk(item)
+    elif is_dataclass(node) and not isinstance(node, type | Span | Source):
+        yield node
+        for child in fields(node):
+            yield from walk(getattr(node, child.name))

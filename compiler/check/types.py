@@ -67,11 +67,15 @@ class OpaqueType:
 
 @dataclass(frozen=True, slots=True)
 class OrderedType:
-    """A total order with a least element `zero`; with `owner`, each value belongs to a node."""
+    """A total order with a least element `zero`; with `owner`, each value belongs to a node.
+
+    `counts`: it is a counter, whose values are zero, its successor, and so on.
+    """
 
     name: str
     owner: RoleType | None
     span: Span = field(compare=False)
+    counts: bool = False
 
     def __str__(self) -> str:
         return self.name
