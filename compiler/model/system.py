@@ -11,7 +11,8 @@ present state of a role is `R.state`, its phase (see `lower`) `R.phase`; `sent.M
 messages ever sent, with `sent.M.some` and `sent.M.none` where a field is an option, and with
 the roles added where a message travels on several channels; `requested.R` and `output.O` are
 the histories of requests and outputs, present only if a property speaks of them; `T.<` and
-`T.zero` order an ordered sort, `T.owner` is its owner; `R.the` is the node of a single role;
+`T.zero` order an ordered sort, `T.owner` is its owner, `T.next` relates a value of a counter to
+the one after it; `R.the` is the node of a single role;
 `Q.member` relates nodes to a quorum.
 """
 
@@ -22,7 +23,7 @@ from typing import Literal, TypeAlias, Union
 
 from compiler.diagnostics import Span
 from compiler.model.layout import RoleLayout, SignatureLayout
-from compiler.model.term import Sort, Symbol, Term, Var
+from compiler.model.term import TRUE, Sort, Symbol, Term, Var
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,9 @@ class SortDeclaration:
     """A sort and its kind.
 
     `elements` are an enum's members. `less`, `zero` and (if owned) `owner` are the symbols of
-    an ordered sort; `member` is a quorum's: it takes a node and a quorum. `single`: a role
-    with exactly one node, which is `the`.
+    an ordered sort; one with `next` is a counter, whose values are zero, the one next to it,
+    and so on (in a finite carrier the last has no next one); `member` is a quorum's: it takes a
+    node and a quorum. `single`: a role with exactly one node, which is `the`.
     """
 
     sort: Sort
@@ -40,6 +42,7 @@ class SortDeclaration:
     less: Symbol | None = None
     zero: Symbol | None = None
     owner: Symbol | None = None
+    next: Symbol | None = None
     member: Symbol | None = None
     the: Symbol | None = None
     span: Span | None = field(default=None, compare=False)
@@ -49,12 +52,13 @@ class SortDeclaration:
 class Axiom:
     """A formula over rigid symbols that every structure satisfies, and where it comes from.
 
-    `origin` is `order`, `single` or `fact`. A fact is an axiom only once it is proved.
+    `origin` is `order`, `single`, `option` (a constant option has one content at most) or
+    `fact`. A fact is an axiom only once it is proved.
     """
 
     name: str
     formula: Term
-    origin: Literal["order", "single", "fact"]
+    origin: Literal["order", "single", "option", "fact"]
     span: Span | None = field(default=None, compare=False)
 
 
@@ -140,7 +144,9 @@ class Recovered:
 
 @dataclass(frozen=True, slots=True)
 class Crashed:
-    """The node lost its volatile state."""
+    """The node lost its volatile state; or it `stops`: it takes no step any more."""
+
+    stops: bool = False
 
 
 Trigger: TypeAlias = Union[Received, Requested, TimedOut, Started, Recovered, Crashed]
@@ -160,8 +166,9 @@ class Action:
     """A guarded step of one node: a handler, or a crash.
 
     It can happen in a state for any values of `parameters` that satisfy `guard`, and changes
-    exactly the symbols of `updates`. `node` is the parameter for the node that steps.
-    `parameters` include `node`, the trigger's and choices' variables and the contents'.
+    exactly the symbols of `updates`. `node` is the parameter for the node that steps. The
+    conjuncts of `assumption` are among those of the guard: the environment sees to them, not
+    the code. `parameters` include `node`, the trigger's and choices' variables and the contents'.
     """
 
     name: str  # "Acceptor.on_prepare", "Acceptor.crash"
@@ -176,20 +183,43 @@ class Action:
     updates: tuple[Update, ...]
     assertions: tuple[Assertion, ...]
     span: Span | None = field(default=None, compare=False)
+    assumption: Term = TRUE
 
     @property
     def changed(self) -> frozenset[Symbol]:
         """The symbols the action may change."""
         return frozenset(update.symbol for update in self.updates)
 
+    @property
+    def skips(self) -> bool:
+        """Whether it is the step in which no handler takes a start or recovery."""
+        return self.handler in ("skip_start", "skip_recover")
+
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """A formula that is to hold in every reachable state."""
+    """A formula that is to hold in every reachable state.
 
-    kind: Literal["safety", "invariant"]
+    A model's own properties are of the first two kinds; verdicts speak of assertions as well.
+    """
+
+    kind: Literal["safety", "invariant", "assertion"]
     name: str
     formula: Term
+    span: Span | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Possibility:
+    """`possible`: a state with `formula` can be reached from every reachable state.
+
+    It is reached by steps that are not crashes, of nodes of roles other than `without`; the
+    nodes of those may crash and do nothing else. It takes part in no proof.
+    """
+
+    name: str
+    formula: Term
+    without: tuple[str, ...] = ()
     span: Span | None = field(default=None, compare=False)
 
 
@@ -305,6 +335,7 @@ class Model:
     messages: tuple[SignatureLayout, ...]
     requests: tuple[SignatureLayout, ...]
     outputs: tuple[SignatureLayout, ...]
+    possibilities: tuple[Possibility, ...] = ()
 
     def sort(self, name: str) -> SortDeclaration:
         """Return the declaration of the sort called `name`; `KeyError` if there is none."""

@@ -7,13 +7,39 @@ what was asked for in every structure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, Union
+from typing import Literal, TypeAlias, TypeVar, Union
+
+_Class = TypeVar("_Class")
 
 
+class _Hashed:
+    """Room for a node's hash. Not a field: another process hashes texts in another way."""
+
+    __slots__ = ("_hash",)
+    _hash: int
+
+
+def _hashed_once(node: type[_Class]) -> type[_Class]:
+    """Make a frozen dataclass remember its hash, which otherwise goes through all of a term."""
+    structural: Callable[[_Class], int] = node.__hash__
+
+    def remembered(self: _Class) -> int:
+        try:
+            return self._hash  # type: ignore[attr-defined, no-any-return]
+        except AttributeError:
+            value = structural(self)
+            object.__setattr__(self, "_hash", value)
+            return value
+
+    node.__hash__ = remembered  # type: ignore[assignment, method-assign]
+    return node
+
+
+@_hashed_once
 @dataclass(frozen=True, slots=True)
-class Sort:
+class Sort(_Hashed):
     """A sort, by name. What kind of sort it is stands in the model's `SortDeclaration`."""
 
     name: str
@@ -25,8 +51,9 @@ class Sort:
 BOOL = Sort("Bool")
 
 
+@_hashed_once
 @dataclass(frozen=True, slots=True)
-class Symbol:
+class Symbol(_Hashed):
     """A function or relation symbol.
 
     A relation is a symbol of sort `BOOL`. `mutable`: its meaning changes from state to state.
@@ -44,16 +71,18 @@ class Symbol:
         return self.name
 
 
+@_hashed_once
 @dataclass(frozen=True, slots=True)
-class Var:
+class Var(_Hashed):
     """A variable: a parameter of an action, or bound by a quantifier or update."""
 
     name: str
     sort: Sort
 
 
+@_hashed_once
 @dataclass(frozen=True, slots=True)
-class Truth:
+class Truth(_Hashed):
     """True or false."""
 
     value: bool
@@ -63,16 +92,18 @@ class Truth:
         return BOOL
 
 
+@_hashed_once
 @dataclass(frozen=True, slots=True)
-class Element:
+class Element(_Hashed):
     """A member of an enum sort, by its name."""
 
     name: str
     sort: Sort
 
 
+@_hashed_once
 @dataclass(frozen=True, slots=True)
-class Apply:
+class Apply(_Hashed):
     """A symbol applied to arguments."""
 
     symbol: Symbol
@@ -83,8 +114,9 @@ class Apply:
         return self.symbol.result
 
 
+@_hashed_once
 @dataclass(frozen=True, slots=True)
-class Equal:
+class Equal(_Hashed):
     """Two terms of one sort are equal."""
 
     left: Term
@@ -95,8 +127,9 @@ class Equal:
         return BOOL
 
 
+@_hashed_once
 @dataclass(frozen=True, slots=True)
-class Not:
+class Not(_Hashed):
     """Negation."""
 
     operand: Term
@@ -106,8 +139,9 @@ class Not:
         return BOOL
 
 
+@_hashed_once
 @dataclass(frozen=True, slots=True)
-class And:
+class And(_Hashed):
     """Conjunction of two operands or more."""
 
     operands: tuple[Term, ...]
@@ -117,8 +151,9 @@ class And:
         return BOOL
 
 
+@_hashed_once
 @dataclass(frozen=True, slots=True)
-class Or:
+class Or(_Hashed):
     """Disjunction of two operands or more."""
 
     operands: tuple[Term, ...]
@@ -128,8 +163,9 @@ class Or:
         return BOOL
 
 
+@_hashed_once
 @dataclass(frozen=True, slots=True)
-class Implies:
+class Implies(_Hashed):
     """Implication."""
 
     left: Term
@@ -140,8 +176,9 @@ class Implies:
         return BOOL
 
 
+@_hashed_once
 @dataclass(frozen=True, slots=True)
-class Iff:
+class Iff(_Hashed):
     """Equivalence."""
 
     left: Term
@@ -152,8 +189,9 @@ class Iff:
         return BOOL
 
 
+@_hashed_once
 @dataclass(frozen=True, slots=True)
-class Ite:
+class Ite(_Hashed):
     """`then` if `condition` holds, else `otherwise`; of any sort."""
 
     condition: Term
@@ -165,8 +203,9 @@ class Ite:
         return self.then.sort
 
 
+@_hashed_once
 @dataclass(frozen=True, slots=True)
-class Quantified:
+class Quantified(_Hashed):
     """`forall` or `exists` over one variable or more; variables of inner ones may shadow."""
 
     kind: Literal["forall", "exists"]
@@ -308,7 +347,8 @@ def exists(variables: Iterable[Var], body: Term) -> Term:
 
 
 def _quantified(kind: Literal["forall", "exists"], variables: Iterable[Var], body: Term) -> Term:
-    free = free_variables(body)
+    variables = tuple(variables)
+    free = free_among(variables, body)
     bound = tuple(dict.fromkeys(v for v in variables if v in free))
     if not bound:
         return body
@@ -320,18 +360,18 @@ def _quantified(kind: Literal["forall", "exists"], variables: Iterable[Var], bod
 def children(term: Term) -> tuple[Term, ...]:
     """Return the direct subterms."""
     match term:
-        case Var() | Truth() | Element():
-            return ()
         case Apply(arguments=arguments):
             return arguments
+        case And(operands=operands) | Or(operands=operands):
+            return operands
+        case Var() | Truth() | Element():
+            return ()
+        case Not(operand=operand):
+            return (operand,)
         case Equal(left=left, right=right) | Implies(left=left, right=right):
             return (left, right)
         case Iff(left=left, right=right):
             return (left, right)
-        case Not(operand=operand):
-            return (operand,)
-        case And(operands=operands) | Or(operands=operands):
-            return operands
         case Ite(condition=condition, then=then, otherwise=otherwise):
             return (condition, then, otherwise)
         case Quantified(body=body):
@@ -346,7 +386,27 @@ def free_variables(term: Term) -> frozenset[Var]:
         case Quantified(variables=variables, body=body):
             return free_variables(body) - frozenset(variables)
         case _:
-            return frozenset().union(*(free_variables(child) for child in children(term)))
+            return frozenset().union(*[free_variables(child) for child in children(term)])
+
+
+def free_among(variables: Iterable[Var], term: Term) -> set[Var]:
+    """Return those of `variables` that occur free; the search ends when all have been met."""
+    missing = set(variables)
+    found: set[Var] = set()
+    stack: list[Term] = [term]
+    while stack and missing:
+        current = stack.pop()
+        if isinstance(current, Var):
+            if current in missing:
+                missing.discard(current)
+                found.add(current)
+        elif isinstance(current, Quantified) and not missing.isdisjoint(current.variables):
+            inner = free_among(missing.difference(current.variables), current.body)
+            found |= inner
+            missing -= inner
+        else:
+            stack.extend(children(current))
+    return found
 
 
 def symbols_of(term: Term) -> frozenset[Symbol]:

@@ -1,0 +1,1 @@
+"""Tests of counters: types whose values have a next one."""

@@ -1,0 +1,1 @@
+"""Tests of the model: its text form, its rules, and what it means in finite structures."""
