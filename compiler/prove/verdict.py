@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias, Union
 
 from compiler.diagnostics import Span
 from compiler.model.structure import Structure, Value
-from compiler.model.system import Action, Axiom, Model, Property
+from compiler.model.system import Action, Axiom, Model, Possibility, Property
 from compiler.model.term import Var
 
 
@@ -26,10 +26,14 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """An execution: `states` has one more entry than `steps`, the first is initial."""
+    """An execution: `states` has one more entry than `steps`, the first is initial.
+
+    `parameters` are the values of the spec's parameters, by name.
+    """
 
     states: tuple[Structure, ...]
     steps: tuple[Step, ...]
+    parameters: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +129,15 @@ class FactResult:
 
 @dataclass(frozen=True, slots=True)
 class Reachable:
-    """A real execution to a violation of the property `name` was found."""
+    """A real execution to a violation of the property or assertion `name` was found.
+
+    For an assertion the last step is the one in which it fails. `bound` says in words among
+    which executions this one is a shortest.
+    """
 
     name: str
     trace: Trace
+    bound: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +153,18 @@ class Finding:
 
     `error`: the spec is vacuous (inconsistent axioms, no initial state, an action that
     provably never happens). `note`: an action that was not seen within the bound, an
-    invariant that follows from the others.
+    invariant that follows from the others, a spec without properties.
     """
 
     severity: Literal["error", "note"]
-    kind: Literal["inconsistent", "no_initial_state", "dead_action", "unseen_action", "redundant"]
+    kind: Literal[
+        "inconsistent",
+        "no_initial_state",
+        "dead_action",
+        "unseen_action",
+        "redundant",
+        "nothing_claimed",
+    ]
     name: str
     message: str
     span: Span | None
@@ -156,7 +172,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class PropertyResult:
-    """The one verdict on a declared property.
+    """The one verdict on a declared property, or on an `assert` (of kind `assertion`).
 
     `proved` only if every obligation of it, and of every invariant it leans on, is. `execution`
     is set where it was searched for.
@@ -165,6 +181,49 @@ class PropertyResult:
     property: Property
     status: Literal["proved", "refuted", "unknown"]
     execution: Union[Reachable, NotReached, None]
+
+
+@dataclass(frozen=True, slots=True)
+class Explored:
+    """An instance all of whose reachable states were visited: its sizes in words, and how many."""
+
+    sizes: str
+    states: int
+
+
+@dataclass(frozen=True, slots=True)
+class Possible:
+    """In each of these instances, and only of them is this said, the formula stays reachable."""
+
+    instances: tuple[Explored, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PossibilityResult:
+    """The verdict on a `possible` property.
+
+    If it fails, the execution is one to a state from which the formula can't be reached again.
+    """
+
+    possibility: Possibility
+    verdict: Union[Possible, Reachable, Unknown]
+
+    @property
+    def status(self) -> Literal["holds", "refuted", "unknown"]:
+        """The verdict in a word; never `proved`, since it is about some instances."""
+        match self.verdict:
+            case Possible():
+                return "holds"
+            case Reachable():
+                return "refuted"
+            case Unknown():
+                return "unknown"
+
+
+Status: TypeAlias = Literal["proved", "refuted", "not inductive", "unknown"]
+"""`refuted`: an execution, the sizes of a quorum or a hollow spec shows that a claim is false.
+`not inductive`: a step leads from a state in which all properties hold to one in which they do
+not, but it is not known whether that state can be reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,21 +236,39 @@ class Report:
     obligations: tuple[ObligationResult, ...]
     properties: tuple[PropertyResult, ...]
     findings: tuple[Finding, ...]
+    selected: tuple[str, ...]  # if not empty, only what has these names was looked at
     seconds: float
+    possibilities: tuple[PossibilityResult, ...] = ()
 
     @property
-    def status(self) -> Literal["proved", "refuted", "unknown"]:
-        """The verdict on the whole spec; exit codes 0, 1 and 3."""
-        statuses = [result.status for result in self.properties]
+    def executions(self) -> tuple[Reachable, ...]:
+        """The executions that refute something, those of properties first."""
+        found = (
+            *(result.execution for result in self.properties),
+            *(result.verdict for result in self.possibilities),
+        )
+        return tuple(execution for execution in found if isinstance(execution, Reachable))
+
+    @property
+    def status(self) -> Status:
+        """The verdict on the whole spec.
+
+        A `possible` that holds adds nothing to it: that was seen in some instances, not proved.
+        """
+        statuses = [
+            *(result.status for result in self.properties),
+            *(result.status for result in self.possibilities),
+        ]
         facts = [result.verdict for result in self.facts]
         results = [result.verdict for result in self.obligations]
         if (
             "refuted" in statuses
             or any(isinstance(verdict, FactRefuted) for verdict in facts)
-            or any(isinstance(verdict, Refuted) for verdict in results)
             or any(finding.severity == "error" for finding in self.findings)
         ):
             return "refuted"
+        if any(isinstance(verdict, Refuted) for verdict in results):
+            return "not inductive"
         if (
             "unknown" in statuses
             or any(isinstance(verdict, Unknown) for verdict in facts)
