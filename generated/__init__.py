@@ -1,0 +1,1 @@
+"""What `accordant build` made of the specs: one module a protocol, not edited by hand."""
