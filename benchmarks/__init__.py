@@ -1,0 +1,1 @@
+"""Benchmarks, each a module to be run by itself."""
