@@ -7,9 +7,9 @@ embeds it knows whether parentheses are due.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import assert_never
+from typing import Literal, TypeAlias, assert_never
 
 from compiler.check import checked
 from compiler.check.types import MapType, QuorumType, RoleType, SetType
@@ -37,7 +37,16 @@ class Code:
         return self.above(Strength.UNARY)
 
 
-_MIRRORED = {"=": "=", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_Operator: TypeAlias = Literal["=", "!=", "<", "<=", ">", ">="]
+
+_MIRRORED: Mapping[_Operator, _Operator] = {
+    "=": "=",
+    "!=": "!=",
+    "<": ">",
+    "<=": ">=",
+    ">": "<",
+    ">=": "<=",
+}
 _SIGNS = {"=": "==", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 
 
@@ -250,7 +259,7 @@ class Expressions:
         """Return a comparison, with a constant on its right."""
         operator, left, right = node.operator, node.left, node.right
         if is_constant(left) and not is_constant(right):
-            operator, left, right = _MIRRORED[operator], right, left  # type: ignore[assignment]
+            operator, left, right = _MIRRORED[operator], right, left
         match right:
             case checked.BoolValue(value=value) if operator in ("=", "!="):
                 return self.code(left) if value == (operator == "=") else self.negation(left)
@@ -296,7 +305,7 @@ class Expressions:
                 return Code(f"{left_text} {operator} {right_text}", level)
             case checked.Compare(operator=operator, left=left, right=right):
                 if is_constant(left) and not is_constant(right):
-                    operator, left, right = _MIRRORED[operator], right, left  # type: ignore[assignment]
+                    operator, left, right = _MIRRORED[operator], right, left
                 left_text = self.threshold(left, size).above(Strength.COMPARE)
                 right_text = self.threshold(right, size).above(Strength.COMPARE)
                 return Code(f"{left_text} {_SIGNS[operator]} {right_text}", Strength.COMPARE)
@@ -315,8 +324,8 @@ class Expressions:
                 raise AssertionError(f"{type(node).__name__} in a threshold")
 
 
-def _with_operator(node: checked.Compare, operator: str) -> checked.Compare:
-    return checked.Compare(operator, node.left, node.right, node.span)  # type: ignore[arg-type]
+def _with_operator(node: checked.Compare, operator: _Operator) -> checked.Compare:
+    return checked.Compare(operator, node.left, node.right, node.span)
 
 
 def _at_least(code: Code, strength: Strength) -> str:

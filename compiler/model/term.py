@@ -22,7 +22,10 @@ class _Hashed:
 
 
 def _hashed_once(node: type[_Class]) -> type[_Class]:
-    """Make a frozen dataclass remember its hash, which otherwise goes through all of a term."""
+    """Make a frozen dataclass remember its hash, which otherwise goes through all of a term.
+
+    The types say nothing of the attribute it is kept in, which is no field of the class.
+    """
     structural: Callable[[_Class], int] = node.__hash__
 
     def remembered(self: _Class) -> int:

@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias, Union
+from typing import IO, TYPE_CHECKING, Literal, TypeAlias, Union
 
 from compiler.prove.cache import Cache
 from compiler.prove.obligations import Obligations, Task, total_digest
@@ -281,9 +281,9 @@ def _interrupts_later() -> Iterator[None]:
             signal.raise_signal(signal.SIGINT)
 
 
-def _close(pipe: object) -> None:
+def _close(pipe: IO[bytes]) -> None:
     try:
-        pipe.close()  # type: ignore[attr-defined]
+        pipe.close()
     except OSError:
         return
 
