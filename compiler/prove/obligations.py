@@ -18,7 +18,7 @@ declaration. This is what the cache's keys are made of.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
@@ -132,6 +132,10 @@ def obligations(model: Model, encoded: Model, facts: Iterable[Axiom] = ()) -> Ob
         tasks.append(initial.task(obligation, initial.after(property_.formula)))
     for action in encoded.actions:
         step = Transition(action, action.updates, enums)
+        for assertion in action.assertions:
+            obligation = Obligation("assertion", assertion.name, originals[action.name])
+            tasks.append(step.task(obligation, step.before(assertion.formula)))
+            step.given(assertion.formula)
         for property_ in encoded.properties:
             obligation = Obligation("preserved", property_.name, originals[action.name])
             after = None
@@ -141,15 +145,21 @@ def obligations(model: Model, encoded: Model, facts: Iterable[Axiom] = ()) -> Ob
                 untouched.append(obligation)
             else:
                 tasks.append(step.task(obligation, after))
-        for assertion in action.assertions:
-            obligation = Obligation("assertion", assertion.name, originals[action.name])
-            tasks.append(step.task(obligation, step.before(assertion.formula)))
     total = tuple(
         after
         for before, after in zip(model.symbols, encoded.symbols, strict=True)
         if before != after
     )
     return Obligations(encoded, axioms, properties, tuple(tasks), tuple(untouched), total, enums)
+
+
+def taken_for_granted(obligation: Obligation) -> Iterator[str]:
+    """Yield the names of the assertions that the task for an obligation is given."""
+    if obligation.action is not None:
+        for assertion in obligation.action.assertions:
+            if assertion.name == obligation.name:
+                return
+            yield assertion.name
 
 
 def exclusion(work: Obligations, action: Action) -> Task:
@@ -204,6 +214,15 @@ class Transition:
         apart = rename(guard, numbered("g"), self.constants)
         named = [equivalence(variable, condition) for condition, variable in conditions.items()]
         self.guard = conjuncts(_solver_form(conjunction((apart, *named)), True, enums))
+
+    def given(self, formula: Term) -> None:
+        """Let the tasks made from now on take `formula`, of the state before, for granted.
+
+        An assertion is an obligation of its own: it holds wherever the action is enabled and the
+        properties hold. So what follows from it and them follows from them alone, if it is proved;
+        each assertion is shown without itself and without those behind it.
+        """
+        self.guard += conjuncts(_solver_form(self.before(formula), True, self.enums))
 
     def after(self, formula: Term) -> Term:
         """Return the weakest precondition of a closed formula, its variables named apart."""

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from compiler.model.system import Axiom, Model, Property
 from compiler.prove.cache import Cache
 from compiler.prove.hollow import hollow, remembered
-from compiler.prove.obligations import Obligations, Task, obligations
+from compiler.prove.obligations import Obligations, Task, obligations, taken_for_granted
 from compiler.prove.quorums import prove_facts
 from compiler.prove.relational import relationalise
 from compiler.prove.solve import Answer, Failed, solve
@@ -324,7 +324,8 @@ def _with_dependents(bad: set[str], answers: Sequence[Answer]) -> set[str]:
     """Return `bad` and every property with a proof that leans on one of these."""
     leans: dict[str, set[str]] = {}
     for answer in answers:
-        leans.setdefault(answer.obligation.name, set()).update(answer.core)
+        on = leans.setdefault(answer.obligation.name, set())
+        on.update(answer.core, taken_for_granted(answer.obligation))
     reached = set(bad)
     growing = True
     while growing:

@@ -96,6 +96,18 @@ def test_assertions_are_of_the_state_before() -> None:
             assert fails is not evaluate(formula, structure, arguments)
 
 
+def test_what_is_given_is_added_to_the_tasks_that_follow() -> None:
+    n = Var("n", NODE)
+    step = Transition(None, (), MEMBERS)
+    given = forall((n,), Apply(UP, (n,)))
+    goal = exists((n,), Apply(UP, (n,)))
+    before = step.task(GOAL, step.before(goal))
+    step.given(given)
+    after = step.task(GOAL, step.before(goal))
+    assert set(after.formulas) > set(before.formulas)
+    assert len(after.formulas) == len(before.formulas) + 1
+
+
 def test_outermost_existentials_are_constants() -> None:
     n, m = Var("n", NODE), Var("m", NODE)
     step = Transition(None, (), MEMBERS)

@@ -78,6 +78,27 @@ invariant nothing: forall n: Node, v: Value: v not in n.kept
     assert statuses(report)["consequence"] != "proved"
 
 
+def test_an_assertion_is_a_lemma_for_what_its_handler_keeps_if_it_is_proved() -> None:
+    """`ordered` is kept only by what the assertion says, which holds or not by the guard."""
+    text = """
+protocol Counted
+ordered Number
+request Next(number: Number)
+role Node:
+    durable low: Number = zero
+    durable high: Number = zero
+    on request Next(number) when number {relation} high:
+        assert number > low
+        high := number
+safety ordered: forall n: Node: n.low <= n.high
+"""
+    held = report_on(text.replace("{relation}", ">"))
+    assert statuses(held) == {"ordered": "proved", "assert at line 9": "proved"}
+    broken = report_on(text.replace("{relation}", "!="))
+    assert statuses(broken)["assert at line 9"] == "refuted"
+    assert statuses(broken)["ordered"] != "proved"
+
+
 def test_a_failure_that_needs_more_than_three_elements_is_still_shown() -> None:
     report = report_on(
         HEAD
