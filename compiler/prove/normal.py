@@ -265,8 +265,8 @@ def _push(universal: bool, variables: Sequence[Var], body: Term) -> Term:
         parts = [_push(universal, variables, operand) for operand in body.operands]
         return conjunction(parts) if universal else disjunction(parts)
     if not isinstance(body, gather):
-        return quantify(variables, _one_point(universal, variables, body))
-    solved = _one_point(universal, variables, body)
+        return quantify(variables, one_point(universal, variables, body))
+    solved = one_point(universal, variables, body)
     if solved != body:
         return _push(universal, variables, miniscope(solved))
     operands = [(operand, free_variables(operand)) for operand in body.operands]
@@ -286,7 +286,7 @@ def _push(universal: bool, variables: Sequence[Var], body: Term) -> Term:
     return quantify(pending, whole) if pending else whole
 
 
-def _one_point(universal: bool, variables: Sequence[Var], body: Term) -> Term:
+def one_point(universal: bool, variables: Sequence[Var], body: Term) -> Term:
     """Put `t` for `x` in `forall x. x != t or …` and in `exists x. x = t and …`."""
     gather = Or if universal else And
     operands = body.operands if isinstance(body, gather) else (body,)

@@ -203,16 +203,16 @@ class Transition:
         self.constants: dict[Var, Term] = {parameter: name(parameter) for parameter in parameters}
         formal = numbered("f")
         bound = numbered("u")
-        conditions: dict[Term, Var] = {}
+        self.conditions: dict[Term, Var] = {}
         self.updates: dict[Symbol, tuple[tuple[Var, ...], Term]] = {}
         for update in updates:
             formals = {variable: formal(variable) for variable in update.formals}
             value = rename(update.value, bound, {**self.constants, **formals})
-            value = _name_conditions(value, frozenset(formals.values()), conditions)
+            value = _name_conditions(value, frozenset(formals.values()), self.conditions)
             self.updates[update.symbol] = (tuple(formals.values()), value)
         guard = action.guard if action is not None else TRUE
         apart = rename(guard, numbered("g"), self.constants)
-        named = [equivalence(variable, condition) for condition, variable in conditions.items()]
+        named = [equivalence(name_, condition) for condition, name_ in self.conditions.items()]
         self.guard = conjuncts(_solver_form(conjunction((apart, *named)), True, enums))
 
     def given(self, formula: Term) -> None:
@@ -222,7 +222,8 @@ class Transition:
         properties hold. So what follows from it and them follows from them alone, if it is proved;
         each assertion is shown without itself and without those behind it.
         """
-        self.guard += conjuncts(_solver_form(self.before(formula), True, self.enums))
+        named = _put_names(self.before(formula), self.conditions)
+        self.guard += conjuncts(_solver_form(named, True, self.enums))
 
     def after(self, formula: Term) -> Term:
         """Return the weakest precondition of a closed formula, its variables named apart."""
@@ -272,6 +273,13 @@ def _name_conditions(term: Term, formals: frozenset[Var], conditions: dict[Term,
             conditions[canonical] = Var(f"d{len(conditions) + 1}", BOOL)
         return conditions[canonical]
     return rebuild(term, lambda child: _name_conditions(child, formals, conditions))
+
+
+def _put_names(term: Term, conditions: Mapping[Term, Var]) -> Term:
+    """Put the constants that stand for conditions into a formula that is no update."""
+    if isinstance(term, Quantified):
+        return conditions.get(_apart(term), term)
+    return rebuild(term, lambda child: _put_names(child, conditions))
 
 
 def _solver_form(formula: Term, positive: bool, enums: Mapping[Sort, tuple[Element, ...]]) -> Term:
