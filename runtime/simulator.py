@@ -301,7 +301,8 @@ class Simulation:
                     delay = low + int(random() * (effect.high * 1000 - low))
                     number, timer = ticket(), effect.timer
                     node.timers[timer] = number
-                    push(heap, (now + int(delay * node.rate), number, TIMEOUT, node, timer, number))
+                    wait = max(1, int(delay * node.rate))  # so that time goes on
+                    push(heap, (now + wait, number, TIMEOUT, node, timer, number))
                 elif type_ is disarm_type:
                     node.timers.pop(effect.timer, None)
                 else:

@@ -198,12 +198,12 @@ class _ProtocolCheck:
         for timer in role.timers:
             fields = self.symbols.types.fields(timer.fields, "a timer", option=False)
             delay = timer.delay or _DEFAULT_DELAY
-            if not 0 < delay[0] <= delay[1]:
+            if not 0 <= delay[0] <= delay[1]:
                 self.diagnostics.error(
                     Code.BAD_DELAY,
                     f"`after {delay[0]} to {delay[1]}` is not a range of delays",
                     timer.span,
-                    "both are milliseconds, at least 1, and the second is not the smaller",
+                    "both are milliseconds, and the second is not the smaller",
                 )
             timers.setdefault(
                 timer.name.text,
