@@ -73,6 +73,11 @@ CASES = (
         {"Proposer": 2, "Acceptor": 2, "Learner": 2, "q1": 1, "q2": 1},
         correct_sizes={"Proposer": 2, "Acceptor": 2, "Learner": 2, "q1": 2, "q2": 1},
     ),
+    Case(
+        "fast_paxos_majorities",
+        "fast_paxos",
+        {"Proposer": 2, "Coordinator": 2, "Acceptor": 3, "Learner": 2},
+    ),
     Case("shard_transfer_two_servers", "shard_transfer", {"Node": 2}, "one_server"),
     Case("map_reduce_both_counted", "map_reduce", {"Worker": 2}, "one_result_of_every_map"),
     Case("lineage_missing_inputs", "lineage", {"Worker": 2}, "all_have_the_same"),
