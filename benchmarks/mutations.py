@@ -3,8 +3,9 @@
 A spec that is proved may still say more than its proof needs: a guard that protects nothing, a
 variable that need not be durable, an invariant that no other leans on. And a prover with a
 mistake may prove what is not so. Both show in the same way. Leave out one guard, one part of a
-guard, one `require`, one `durable`, one invariant or one fact at a time, and see whether what is
-left is still proved. A mutant that is survives, and someone has to say why.
+guard, one `require` or `assume`, one `durable`, one `stops`, one invariant or one fact at a time,
+and see whether what is left is still proved. A mutant that is survives, and someone has to say
+why.
 
 The explanations stand in docs/mutations.md, one to a survivor, found by the name that this
 command prints. A survivor without an explanation is a failure, and so is an explanation of
@@ -56,7 +57,15 @@ U = TypeVar("U")
 Statements: TypeAlias = tuple[syntax.Statement, ...]
 
 Kind: TypeAlias = Literal[
-    "guard", "conjunct", "require", "durable", "durable state", "invariant", "fact"
+    "guard",
+    "conjunct",
+    "require",
+    "assume",
+    "durable",
+    "durable state",
+    "stops",
+    "invariant",
+    "fact",
 ]
 Result: TypeAlias = Literal[
     "input mistake", "refuted", "hollow", "not inductive", "unknown", "still proved"
@@ -157,6 +166,9 @@ class _Change(Generic[T]):
 def _role(role: syntax.RoleDeclaration) -> Iterator[tuple[str, _Change[syntax.RoleDeclaration]]]:
     """Yield what may be left out of a role, with a name for each."""
     here = role.name.text
+    if role.stops:
+        rest = replace(role, stops=False)
+        yield f"{here}: stops", _Change("stops", role.span.line, "stops", rest)
     if role.durable_state is not None:
         rest = replace(role, durable_state=None)
         text = "durable state"
@@ -195,13 +207,17 @@ def _handler(handler: syntax.Handler) -> Iterator[_Change[syntax.Handler]]:
 
 
 def _body(body: Statements) -> Iterator[_Change[Statements]]:
-    """Yield `body` without each `require` in it, at any depth."""
+    """Yield `body` without each `require` and `assume` in it, at any depth."""
     for index, statement in enumerate(body):
         match statement:
             case syntax.Require(condition=condition, span=span):
                 rest = (*body[:index], *body[index + 1 :])
                 text = f"require {source_text(condition.span)}"
                 yield _Change("require", span.line, text, rest)
+            case syntax.Assume(condition=condition, span=span):
+                rest = (*body[:index], *body[index + 1 :])
+                text = f"assume {source_text(condition.span)}"
+                yield _Change("assume", span.line, text, rest)
             case syntax.If(branches=branches, otherwise=otherwise):
                 for number, branch in enumerate(branches):
                     for change in _body(branch.body):

@@ -78,6 +78,24 @@ def test_what_is_left_out_is_all_that_differs(tmp_path: Path) -> None:
     assert set(without_fact.declarations) < set(whole.declarations)
 
 
+def test_what_is_asked_of_the_environment_is_left_out_too(tmp_path: Path) -> None:
+    text = """
+protocol Sample
+role Node stops:
+    seen: bool
+    timer suspect
+    on timeout suspect:
+        pick n in {n: Node where n is up}
+        assume n is down
+        seen := true
+safety fine: forall n: Node: n.seen implies n.seen
+"""
+    assert labels(mutants_of(text, tmp_path)) == [
+        "2 stops: Node: stops",
+        "7 assume: Node on timeout suspect: assume n is down",
+    ]
+
+
 def test_equal_names_are_numbered(tmp_path: Path) -> None:
     text = SPEC.replace(
         "when (n in heard) and (held is none and\n                n != self)", "when n in heard"
