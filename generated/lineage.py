@@ -30,7 +30,7 @@ from typing import ClassVar, Final, NamedTuple, TypeAlias, cast
 PROTOCOL: Final = "Lineage"
 # Relative to the directory of this file.
 SPEC: Final = "../specs/lineage.accord"
-SPEC_SHA256: Final = "252577228ae20a77072f6f9978718678f4e366d6bd77856e132e1795b024626e"
+SPEC_SHA256: Final = "7b63bb103e3c9e29f09c7278360b7de968db2d7fecc8644b40acd1ec34b9bc1d"
 PROVED: Final = True
 
 NodeId: TypeAlias = str

@@ -29,7 +29,7 @@ from typing import ClassVar, Final, TypeAlias, cast
 PROTOCOL: Final = "MapReduce"
 # Relative to the directory of this file.
 SPEC: Final = "../specs/map_reduce.accord"
-SPEC_SHA256: Final = "d89a298fa722527a74fbe52233cfda9076be8ed9b6fe4baf1355fd33867be7fb"
+SPEC_SHA256: Final = "c8926e63b4514fbc8d3e8117a6ff32183243b2e6c0329fe146c97b110ef1360f"
 PROVED: Final = True
 
 NodeId: TypeAlias = str
