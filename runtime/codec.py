@@ -3,7 +3,8 @@
 A message is `{"Promise": [[1, "p1"], null]}`: its name in the spec and its fields in order.
 Ordered values, records and tuples are lists, a set is a list in a fixed order, a member of an
 enum is its name, `none` is null. Decoding goes by the declared types, so nothing needs to be
-marked; an encoding depends on the value alone, never on the order in which a set iterates.
+marked but the bytes among opaque values, `{"bytes": …}` in base 64; an encoding depends on the
+value alone, never on the order in which a set iterates.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from __future__ import annotations
 import dataclasses
 import enum
 import json
+import math
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from typing import Any, TypeAlias, assert_never
 
@@ -63,6 +66,10 @@ class Codec:
         match value:
             case None | bool() | int() | str():
                 return value
+            case float() if math.isfinite(value):
+                return value
+            case bytes():
+                return {"bytes": b64encode(value).decode("ascii")}
             case enum.Enum():
                 return value.value
             case tuple():
@@ -174,5 +181,9 @@ def _opaque(data: Json) -> object:
     if isinstance(data, list):
         return tuple(_opaque(part) for part in data)
     if isinstance(data, dict):
-        raise CodecError(f"{data!r} is not a value")
+        try:
+            (_,) = data
+            return b64decode(data["bytes"], validate=True)
+        except (ValueError, TypeError, KeyError):
+            raise CodecError(f"{data!r} is not a value") from None
     return data

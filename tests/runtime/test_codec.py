@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from runtime.codec import Codec, CodecError
 from runtime.testing import values
+from runtime.types import OpaqueShape
 from tests.runtime.building import ALL_CONSTRUCTS, module_of
 
 MODULE = module_of(ALL_CONSTRUCTS)
@@ -57,3 +58,24 @@ def test_answers_are_decoded_by_type() -> None:
     assert (name, mode) == ("best_mode", MODULE.ENUMS["Mode"]("Shared"))
     with pytest.raises(CodecError, match="no question"):
         CODEC.decode_answers({"worst_mode": "Shared"})
+
+
+@pytest.mark.parametrize("value", [b"", b"\x00\xff", 1.5, -0.25, ("a", (b"b", 2.5, True))])
+def test_opaque_values_come_back(value: object) -> None:
+    text = json.dumps(CODEC.encode(value))
+    back = CODEC.decode(OpaqueShape("Value"), json.loads(text))
+    assert back == value
+    assert type(back) is type(value)
+
+
+@pytest.mark.parametrize(
+    "data", [{}, {"bytes": "%"}, {"bytes": 1}, {"text": "YQ=="}, {"bytes": "YQ==", "more": 1}]
+)
+def test_what_is_no_opaque_value(data: Any) -> None:
+    with pytest.raises(CodecError, match="is not a value"):
+        CODEC.decode(OpaqueShape("Value"), data)
+
+
+def test_numbers_that_json_has_no_word_for() -> None:
+    with pytest.raises(CodecError, match="has no encoding"):
+        CODEC.encode(float("inf"))

@@ -1,0 +1,1 @@
+"""One node of a generated module as a process: events in, one commit, effects out."""

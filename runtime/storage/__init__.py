@@ -1,0 +1,1 @@
+"""What a node has made durable, on disk: one directory a node."""
