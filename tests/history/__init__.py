@@ -1,0 +1,1 @@
+"""Histories, the linearizability checker and its pictures."""
