@@ -141,7 +141,7 @@ def loads(module: Module, text: str) -> Schedule:
             f"the schedule is for {data.get('protocol')!r}, the module is {module.PROTOCOL!r}"
         )
     codec = Codec(module)
-    cluster = _cluster(module, data)
+    cluster = decode_cluster(module, data)
     roles = nodes(module, cluster)
     try:
         constants = {
@@ -160,7 +160,8 @@ def loads(module: Module, text: str) -> Schedule:
     return Schedule(module.PROTOCOL, str(data.get("spec_sha256", "")), cluster, constants, steps)
 
 
-def _cluster(module: Module, data: Json) -> Any:
+def decode_cluster(module: Module, data: Json) -> Any:
+    """Return the cluster that `cluster` and `parameters` of `data` say; raise ScheduleError."""
     roles, values = data.get("cluster"), data.get("parameters", {})
     if not isinstance(roles, dict) or not isinstance(values, dict):
         raise ScheduleError("`cluster` and `parameters` are objects")
@@ -202,14 +203,18 @@ def _step(
     if kind == "restart":
         return Restart(node)
     try:
-        return _handled(module, codec, roles, node, data)
+        return decode_handled(module, codec, roles, node, data)
     except (CodecError, ScheduleError) as error:
         raise ScheduleError(f"{where}: {error}") from None
 
 
-def _handled(
+def decode_handled(
     module: Module, codec: Codec, roles: Mapping[NodeId, str], node: NodeId, data: Json
 ) -> Handled:
+    """Return the step of a handler of `node` that `data` says.
+
+    Raises ScheduleError or CodecError.
+    """
     given = data.get("answers", {})
     if not isinstance(given, dict):
         raise ScheduleError("`answers` is not an object")

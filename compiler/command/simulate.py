@@ -66,7 +66,8 @@ def _model(module: Module, options: argparse.Namespace) -> Model:
     return compiled.model
 
 
-def _sizes(text: str) -> dict[str, int]:
+def sizes_of(text: str) -> dict[str, int]:
+    """Return what `--nodes ROLE=N,…` says; raise `UsageError` if it says nothing."""
     sizes: dict[str, int] = {}
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         name, _, number = (piece.strip() for piece in part.partition("="))
@@ -84,7 +85,7 @@ def _sizes(text: str) -> dict[str, int]:
 def _campaign(module: Module, model: Model | None, options: argparse.Namespace) -> int:
     plan = Plan(
         module=str(options.module),
-        sizes=_sizes(options.nodes),
+        sizes=sizes_of(options.nodes),
         seeds=options.seeds,
         first_seed=options.first_seed,
         steps=options.steps,

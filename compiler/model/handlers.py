@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import assert_never
 
 from compiler.check import checked
+from compiler.diagnostics import Span
 from compiler.model import values
 from compiler.model.assignments import Assigned, Loop, Place, assign
 from compiler.model.expressions import Recorded, Scope
@@ -81,6 +82,7 @@ class HandlerScope(Scope):
         self.stepping = node
         self.parameters: list[Var] = [node]
         self.guard: list[Term] = []
+        self.conditions: dict[Term, Span] = {}  # conjuncts of the guard, and their places
         self.choices: list[Choice] = []
         self.contents: list[Content] = []
         self.assertions: list[Assertion] = []
@@ -94,6 +96,12 @@ class HandlerScope(Scope):
         self._neighbours: dict[tuple[str, Term], tuple[Var, Term, list[frozenset[Term]]]] = {}
 
     # --- conditions ------------------------------------------------------------------------
+
+    def require(self, condition: Term, span: Span) -> None:
+        """Add to the guard what stands at `span`, unless a part of it has a place already."""
+        self.guard.append(condition)
+        for part in condition.operands if isinstance(condition, And) else (condition,):
+            self.conditions.setdefault(part, span)
 
     def ask(self, expression: checked.AskValue) -> SymbolicValue:
         """Return the answer, a new parameter the first time."""
@@ -175,6 +183,10 @@ class HandlerScope(Scope):
                     self._path = conjunction((outer, first))
                 second = self.bound_condition(right, always)
                 self._path = outer
+                if always:
+                    for part, side in ((first, left), (second, right)):
+                        for term in part.operands if isinstance(part, And) else (part,):
+                            self.conditions.setdefault(term, side.span)
                 return conjunction((first, second))
             case checked.Match(subject=subject, pattern=pattern):
                 option = self.value(subject)
@@ -244,25 +256,27 @@ class HandlerScope(Scope):
                 self.now[place] = Scalar(Element(state, present.term.sort))
             case checked.PickFrom(binding=binding, domain=domain, condition=condition):
                 variables = self._pick(binding)
-                self.guard.append(implication(path, self.contains(domain, variables)))
+                there = implication(path, self.contains(domain, variables))
+                self.require(there, statement.span)
                 if condition is not None:
-                    self.guard.append(implication(path, self.formula(condition)))
+                    self.require(implication(path, self.formula(condition)), condition.span)
             case checked.PickAbove(binding=binding, bounds=bounds, owner=node):
                 (variable,) = self._pick(binding)
                 for bound in bounds:
-                    self.guard.append(implication(path, self._less(self.term(bound), variable)))
+                    above = self._less(self.term(bound), variable)
+                    self.require(implication(path, above), statement.span)
                 owner = self.storage.declaration(variable.sort.name).owner
                 if owner is not None and node is not None:
                     belongs = equal(Apply(owner, (variable,)), self.term(node))
-                    self.guard.append(implication(path, belongs))
+                    self.require(implication(path, belongs), statement.span)
             case checked.Arm() | checked.Disarm():
                 pass  # in the model a timer may fire at any time
             case checked.Require(condition=condition):
                 holds = self.bound_condition(condition, always=path == TRUE)
-                self.guard.append(implication(path, holds))
+                self.require(implication(path, holds), condition.span)
             case checked.Assume(condition=condition):
                 assumed = implication(path, self.formula(condition))
-                self.guard.append(assumed)
+                self.require(assumed, condition.span)
                 self.assumptions.append(assumed)
             case checked.Assert(condition=condition, span=span):
                 self.assertions.append(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from compiler.model.order import Order, OrderTable
 from compiler.model.structure import Row, Value
 from compiler.model.term import Symbol
 
@@ -30,6 +31,9 @@ class RelationIndex:
         """Return the table of `rows`."""
         old = self.source
         if rows is old:
+            return self.table
+        if isinstance(rows, Order):
+            self.source, self.table = rows, OrderTable(rows, self._columns)
             return self.table
         added: Iterable[Row] = rows - old
         removed = old - rows

@@ -163,13 +163,15 @@ def _handler_action(storage: Storage, role: checked.Role, handler: checked.Handl
     node = names.fresh("self", Sort(role.type.name))
     scope = HandlerScope(storage, names, role.type.name, node)
     trigger = _trigger(scope, handler.event)
+    for due in scope.guard:
+        scope.conditions[due] = handler.span
     if handler.state is not None:
         present = scope.now[role.type.name, "state"]
         assert isinstance(present, Scalar)
-        scope.guard.append(equal(present.term, Element(handler.state, present.term.sort)))
+        scope.require(equal(present.term, Element(handler.state, present.term.sort)), handler.span)
     _enter_phase(scope, handler.event)
     if handler.guard is not None:
-        scope.guard.append(scope.bound_condition(handler.guard, always=True))
+        scope.require(scope.bound_condition(handler.guard, always=True), handler.guard.span)
     scope.run(handler.body, TRUE)
     return Action(
         name=f"{role.type.name}.{handler.name}",
@@ -185,6 +187,7 @@ def _handler_action(storage: Storage, role: checked.Role, handler: checked.Handl
         assertions=tuple(scope.assertions),
         span=handler.span,
         assumption=conjunction(scope.assumptions),
+        conditions=tuple(scope.conditions.items()),
     )
 
 

@@ -11,7 +11,7 @@ if-then-else; the leaves that are the old value need no search.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from compiler.model.compiled import Determined, Program
 from compiler.model.evaluate import carrier
@@ -49,6 +49,15 @@ class Effect:
     put: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a step changes of one symbol: rows of a relation, or values of a function."""
+
+    gained: frozenset[Row] = frozenset()
+    lost: frozenset[Row] = frozenset()
+    put: Mapping[Row, Value] = field(default_factory=dict)
+
+
 class Updates:
     """Simultaneous updates, compiled. Call with a structure and the parameters' values."""
 
@@ -69,7 +78,14 @@ class Updates:
 
     def __call__(self, structure: Structure, values: tuple[Value, ...]) -> Structure:
         """Return the structure after the updates; it shares what has not changed."""
+        return self.apply(structure, values)[0]
+
+    def apply(
+        self, structure: Structure, values: tuple[Value, ...]
+    ) -> tuple[Structure, dict[Symbol, Change]]:
+        """Return the structure after the updates, and what has changed of each symbol."""
         results = self._function(structure, *values)
+        changes: dict[Symbol, Change] = {}
         relations: dict[Symbol, frozenset[Row]] | None = None
         functions: dict[Symbol, Mapping[Row, Value]] | None = None
         for effect in self._effects:
@@ -78,11 +94,12 @@ class Updates:
                 put = results[effect.put]
                 if put:
                     before = structure.functions[symbol]
-                    changes = {row: value for row, value in put if before[row] != value}
-                    if changes:
+                    changed = {row: value for row, value in put if before[row] != value}
+                    if changed:
                         if functions is None:
                             functions = dict(structure.functions)
-                        functions[symbol] = {**before, **changes}
+                        functions[symbol] = {**before, **changed}
+                        changes[symbol] = Change(put=changed)
                 continue
             gained = results[effect.gained] if effect.gained is not None else ()
             lost = results[effect.lost] if effect.lost is not None else ()
@@ -96,13 +113,16 @@ class Updates:
                     if relations is None:
                         relations = dict(structure.relations)
                     relations[symbol] = after
+                    gone = frozenset([row for row in lost if row in rows])
+                    changes[symbol] = Change(frozenset(new), gone)
         if relations is None and functions is None:
-            return structure
-        return Structure(
+            return structure, changes
+        after_all = Structure(
             structure.carriers,
             structure.relations if relations is None else relations,
             structure.functions if functions is None else functions,
         )
+        return after_all, changes
 
     def _list(self) -> int:
         number = self._lists

@@ -15,8 +15,9 @@ from itertools import product
 from compiler.model.compiled import Compiled, compile_formula, enum_sizes
 from compiler.model.evaluate import assignments, carrier, evaluate
 from compiler.model.indexes import Indexes
+from compiler.model.order import Order
 from compiler.model.rigid import rigid_structure, sized_carriers
-from compiler.model.stepping import Guard, Updates
+from compiler.model.stepping import Change, Guard, Updates
 from compiler.model.structure import Row, Structure, Value
 from compiler.model.system import Action, Model
 from compiler.model.term import BOOL, FALSE, Sort, Symbol, Term, Var
@@ -106,8 +107,14 @@ class Machine:
         self, action: Action, structure: Structure, arguments: Mapping[Var, Value]
     ) -> Structure:
         """Return the state after the action; see `apply`."""
+        return self.change(action, structure, arguments)[0]
+
+    def change(
+        self, action: Action, structure: Structure, arguments: Mapping[Var, Value]
+    ) -> tuple[Structure, Mapping[Symbol, Change]]:
+        """Return the state after the action, and what has changed of each symbol."""
         values = tuple([arguments[parameter] for parameter in action.parameters])
-        return self.updates(action)(structure, values)
+        return self.updates(action).apply(structure, values)
 
     def initial_rows(
         self, structure: Structure, sort: Sort, element: Value
@@ -237,9 +244,10 @@ def extend(
     if declaration.less is not None:
         if place == 0:
             raise ValueError(f"zero is the least of {sort}")
-        below = [(low, element) for low in elements[:place]]
-        above = [(element, high) for high in elements[place:]]
-        relations[declaration.less] = relations[declaration.less].union(below, above)
+        less = relations[declaration.less]
+        if not isinstance(less, Order):
+            less = Order(elements)  # a carrier that grows may grow large
+        relations[declaration.less] = less.extended(element, place)
     if declaration.next is not None:
         if place != len(elements):
             raise ValueError(f"the counter {sort} grows at its end")

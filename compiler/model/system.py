@@ -169,6 +169,7 @@ class Action:
     exactly the symbols of `updates`. `node` is the parameter for the node that steps. The
     conjuncts of `assumption` are among those of the guard: the environment sees to them, not
     the code. `parameters` include `node`, the trigger's and choices' variables and the contents'.
+    `conditions` are conjuncts of the guard, each with its place in the spec.
     """
 
     name: str  # "Acceptor.on_prepare", "Acceptor.crash"
@@ -184,6 +185,7 @@ class Action:
     assertions: tuple[Assertion, ...]
     span: Span | None = field(default=None, compare=False)
     assumption: Term = TRUE
+    conditions: tuple[tuple[Term, Span], ...] = field(default=(), compare=False, repr=False)
 
     @property
     def changed(self) -> frozenset[Symbol]:

@@ -137,6 +137,36 @@ class Abstraction:
             rows = self._rows_of(code)
         return rows
 
+    def stored(self, role: str) -> list[tuple[str, Stored]]:
+        """Return the variables of a role that code and model both have, and where they lie."""
+        return [
+            (variable.name, variable.stored)
+            for variable in self._layouts[role].variables
+            if variable.kind not in ("ghost", "const") and variable.name != "phase"
+        ]
+
+    def rows_at(self, stored: Stored, value: Any, prefix: Row) -> Rows:
+        """Return the meaning of a variable, or of the entry of a map, at the rows of `prefix`."""
+        rows: Rows = {}
+        self._store(stored, value, prefix, rows)
+        return rows
+
+    def initial_rows_at(self, stored: Stored, prefix: Row) -> Rows:
+        """Return what `rows_at` would for the initial value."""
+        assert self._initial is not None
+        rows: Rows = {}
+        for symbol in symbols_in(stored):
+            table = rows.setdefault(symbol, {})
+            if symbol.result == BOOL:
+                known = self._initial.relations[symbol]
+                if known:
+                    table |= {row: True for row in known if row[: len(prefix)] == prefix}
+            elif len(symbol.arguments) == len(prefix):
+                table[prefix] = self._initial.functions[symbol][prefix]
+            else:
+                table |= self._defaults(symbol, prefix, len(prefix), set())
+        return rows
+
     def _rows_of(self, code: Role, constants: bool = False) -> Rows:
         rows: Rows = {}
         for variable in self._layouts[code.ROLE].variables:
@@ -174,7 +204,7 @@ class Abstraction:
                     row = prefix + self.columns(key, entry)
                     assigned.add(row)
                     self._store(inner, entry_value, row, rows)
-                for symbol in _symbols(inner):
+                for symbol in symbols_in(inner):
                     table = rows.setdefault(symbol, {})
                     table |= self._defaults(symbol, prefix, len(prefix) + _width(key), assigned)
             case _:
@@ -328,15 +358,16 @@ def _parts(value: Any) -> Sequence[Any]:
     return value if isinstance(value, tuple) else field_values(value)
 
 
-def _symbols(stored: Stored) -> Iterator[Symbol]:
+def symbols_in(stored: Stored) -> Iterator[Symbol]:
+    """Yield the symbols that a variable lies in."""
     match stored:
         case StoredLeaf(symbol=symbol) | StoredOption(symbol=symbol) | StoredSet(symbol=symbol):
             yield symbol
         case StoredProduct(parts=parts):
             for part in parts:
-                yield from _symbols(part)
+                yield from symbols_in(part)
         case StoredMap(value=value):
-            yield from _symbols(value)
+            yield from symbols_in(value)
         case _:
             assert_never(stored)
 

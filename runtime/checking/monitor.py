@@ -16,6 +16,7 @@ from typing import Any, Literal, assert_never
 
 from compiler.model import system
 from compiler.model.layout import Flat, Leaf, Product, SignatureLayout
+from compiler.model.stepping import Change
 from compiler.model.structure import Row, Structure
 from compiler.model.successors import Machine
 from compiler.model.system import Action, FieldParameters, Model
@@ -26,7 +27,10 @@ from runtime.checking.abstraction import (
     Foreign,
     Rows,
     field_values,
+    symbols_in,
 )
+from runtime.checking.changes import Changes, Tracker
+from runtime.checking.explain import Candidate, Difference, Failure
 from runtime.contract import Effects, Message, Module, NodeId, Role
 from runtime.membership import nodes
 from runtime.step import Crash, Deliver, Handled, Recover, Request, Restart, Start, Step, Timeout
@@ -56,7 +60,7 @@ class Monitor:
     `check`: `every` evaluates all properties after each step (those that the step can have
     changed), `end` only in the last state. `invariants`: whether invariants count as well as
     safety properties; in a protocol that is wrong they often fail long before safety does.
-    The run is stopped at the first violation.
+    The run is stopped at the first violation; `failure` is then what is known of a mismatch.
     """
 
     def __init__(
@@ -68,6 +72,7 @@ class Monitor:
     ) -> None:
         self.model = model
         self.violations: list[Violation] = []
+        self.failure: Failure | None = None
         self.step = 0
         self._check = check
         self._machine = Machine(model)
@@ -80,7 +85,7 @@ class Monitor:
         self._messages = {signature.name: signature for signature in model.messages}
         self._requests = {signature.name: signature for signature in model.requests}
         self._outputs = {signature.name: signature for signature in model.outputs}
-        self._histories = tuple(
+        self._histories = frozenset(
             history.symbol
             for signature in (*model.messages, *model.requests, *model.outputs)
             for history in signature.histories
@@ -103,6 +108,7 @@ class Monitor:
         if self.model.name != module.PROTOCOL:
             raise CheckingError(f"{module.PROTOCOL} is not the model's {self.model.name}")
         self.violations.clear()
+        self.failure = None
         self.step = 0
         self._module = module
         self._roles = nodes(module, cluster)
@@ -115,6 +121,15 @@ class Monitor:
         types = Types(module)
         self._shapes = {a.name: self._shapes_of(types, module, a) for a in self.model.actions}
         self._abstraction = Abstraction(self.model, module, cluster, code)
+        self._tracker = Tracker(self._abstraction)
+        self._symbols = {
+            role: frozenset(
+                symbol
+                for _, stored in self._abstraction.stored(role)
+                for symbol in symbols_in(stored)
+            )
+            for role in module.ROLES
+        }
         for node in code.values():
             self._compare_node(node)
         if self._check == "every":
@@ -145,6 +160,7 @@ class Monitor:
         self.step += 1
         match step:
             case Crash(node=node):
+                self._tracker.forget(node)
                 self._crash(node)
             case Restart():
                 self._compare_node(code)
@@ -164,6 +180,10 @@ class Monitor:
         On the way, one is not evaluated where no symbol in it has changed. A carrier that grew
         may make it fail all the same: that shows here.
         """
+        self.evaluate()
+
+    def evaluate(self) -> None:
+        """Evaluate all properties in the present state, whatever has changed."""
         if not self.violations:
             self._check_properties(self.structure, None)
 
@@ -188,6 +208,9 @@ class Monitor:
                     before = self.structure
                     self._move(before, self._machine.apply(action, before, arguments))
                     return
+                ignored = Difference(None, "the code ignored it")
+                found = (Candidate(action, known, (ignored,)),)
+                self.failure = Failure(self.model, self._machine, self.structure, found)
                 self._report(
                     "mismatch",
                     action.name,
@@ -199,25 +222,37 @@ class Monitor:
         """Find the model's step that is the code's, and take it."""
         candidates = list(self._candidates(step))
         emitted = self._emitted(step, effects)
-        rows = self._abstraction.rows(code)
+        changes = self._tracker.changes(code)
+        rows = self._abstraction.rows(code) if changes is None else None
         before = self.structure
         differences: list[str] = []
-        possible = False
+        nearest: list[Candidate] = []
         for action, known in candidates:
             if action.skips:
                 continue  # code that takes a step has a handler for it
+            found: list[Difference] = []
+            nearest.append(Candidate(action, known, found))
             for arguments in self._machine.enabled(action, before, known):
-                possible = True
-                after = self._machine.apply(action, before, arguments)
-                difference = self._difference(code, rows, emitted, before, after)
+                after, change = self._machine.change(action, before, arguments)
+                if changes is not None and self._agree(code, changes, emitted, before, change):
+                    difference = None
+                    self._tracker.keep(code, changes)
+                else:
+                    if rows is None:
+                        rows = self._abstraction.rows(code)
+                    difference = self._difference(code, rows, emitted, before, after)
+                    if difference is None:
+                        self._tracker.note(code)
                 if difference is None:
                     self._check_assertions(action, before, arguments)
                     self._move(before, after)
                     return
-                differences.append(f"{action.name}: {difference}")
+                found.append(difference)
+                differences.append(f"{action.name}: {difference.text}")
+        self.failure = Failure(self.model, self._machine, before, tuple(nearest))
         if not self.permits(step):
             detail = f"{step.node} took a step that breaks what the spec assumes by `assume`"
-        elif possible:
+        elif differences:
             detail = "; or ".join(dict.fromkeys(differences))
         else:
             detail = f"{step.node} took a step that the model does not have in this state"
@@ -269,9 +304,33 @@ class Monitor:
         try:
             difference = self._node_difference(code, self._abstraction.rows(code), self.structure)
         except Foreign as error:
-            difference = str(error)
-        if difference is not None:
-            self._report("mismatch", f"{self._roles[code.id]}.restart", difference)
+            detail = str(error)
+        else:
+            if difference is None:
+                self._tracker.note(code)
+                return
+            detail = difference.text
+        self._report("mismatch", f"{self._roles[code.id]}.restart", detail)
+
+    def _agree(
+        self,
+        code: Role,
+        changes: Changes,
+        emitted: Mapping[Symbol, set[Row]],
+        before: Structure,
+        model: Mapping[Symbol, Change],
+    ) -> bool:
+        """Whether the code has changed, sent and told what the model has; False if unsure."""
+        for symbol in self._histories & (emitted.keys() | model.keys()):
+            known = before.relations[symbol]
+            new = {row for row in emitted.get(symbol, ()) if row not in known}
+            change = model.get(symbol)
+            if change is None:
+                if new:
+                    return False
+            elif change.lost or change.gained != new:
+                return False
+        return changes.agree(model, self._symbols[code.ROLE])
 
     def _difference(
         self,
@@ -280,33 +339,36 @@ class Monitor:
         emitted: Mapping[Symbol, set[Row]],
         before: Structure,
         after: Structure,
-    ) -> str | None:
+    ) -> Difference | None:
         """Return in words how the code's step and the model's differ, None if they do not."""
         for symbol in self._histories:
             expected, old = after.relations[symbol], before.relations[symbol]
             new = emitted.get(symbol)
             if new is None:
                 if expected is not old and expected != old:
-                    return f"the model records {_few(expected - old)} in {symbol}"
+                    text = f"the model records {_few(expected - old)} in {symbol}"
+                    return Difference(symbol, text)
             elif expected != old | new:
-                return (
-                    f"{symbol}: the code adds {_few(new - old)}, the model {_few(expected - old)}"
-                )
+                code_adds, model_adds = _few(new - old), _few(expected - old)
+                text = f"{symbol}: the code adds {code_adds}, the model {model_adds}"
+                return Difference(symbol, text)
         return self._node_difference(code, rows, after)
 
-    def _node_difference(self, code: Role, rows: Rows, structure: Structure) -> str | None:
+    def _node_difference(self, code: Role, rows: Rows, structure: Structure) -> Difference | None:
         node = code.id
         for symbol, table in rows.items():
             if symbol.result == BOOL:
                 holds = {row for row in structure.relations[symbol] if row[0] == node}
                 if holds != table.keys():
-                    return f"{symbol}: the code has {_few(table)}, the model {_few(holds)}"
+                    text = f"{symbol}: the code has {_few(table)}, the model {_few(holds)}"
+                    return Difference(symbol, text)
                 continue
             function = structure.functions[symbol]
             for row, value in table.items():
                 if function[row] != value:
                     place = f"{symbol}({', '.join(map(str, row))})"
-                    return f"{place}: the code has {value}, the model {function[row]}"
+                    text = f"{place}: the code has {value}, the model {function[row]}"
+                    return Difference(symbol, text)
         return None
 
     # --- the code's step in the model's terms ----------------------------------------------------

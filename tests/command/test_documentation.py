@@ -40,7 +40,7 @@ def test_every_option_is_documented_and_nothing_else() -> None:
     (commands,) = (
         action for action in parser._actions if isinstance(action, argparse._SubParsersAction)
     )
-    sections = dict(re.findall(r"^## accordant (\w+)\n(.*?)(?=^## |\Z)", COMMANDS, re.M | re.S))
+    sections = dict(re.findall(r"^## accordant ([\w-]+)\n(.*?)(?=^## |\Z)", COMMANDS, re.M | re.S))
     assert set(sections) == set(commands.choices)
     for name, command in commands.choices.items():
         written = {

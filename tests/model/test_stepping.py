@@ -9,15 +9,31 @@ from hypothesis import strategies as st
 
 from compiler.model.evaluate import carrier
 from compiler.model.indexes import Indexes
-from compiler.model.stepping import Guard, Updates
+from compiler.model.stepping import Change, Guard, Updates
+from compiler.model.structure import Structure
 from compiler.model.system import Update
-from compiler.model.term import Apply, Equal, Not, Var, disjunction, ite
+from compiler.model.term import Apply, Equal, Not, Symbol, Var, disjunction, ite
 from tests.model.random_actions import (
     apply_by_definition,
     enabled_by_definition,
     random_action,
 )
 from tests.model.vocabulary import LINK, NODE, TERM, TIME, ZERO, random_structure
+
+
+def differences(before: Structure, after: Structure) -> dict[Symbol, Change]:
+    """Return what is different in two states, by comparing every row."""
+    found = {}
+    for symbol, rows in after.relations.items():
+        old = before.relations[symbol]
+        if rows != old:
+            found[symbol] = Change(rows - old, old - rows)
+    for symbol, table in after.functions.items():
+        was = before.functions[symbol]
+        if table != was:
+            put = {row: value for row, value in table.items() if was[row] != value}
+            found[symbol] = Change(put=put)
+    return found
 
 
 @settings(derandomize=True, deadline=None, max_examples=300)
@@ -28,8 +44,9 @@ def test_updates_agree_with_recomputing_every_row(rng: Random) -> None:
     structure = random_structure(rng)
     for _ in range(3):
         arguments = {v: rng.choice(carrier(structure, v.sort)) for v in action.parameters}
-        after = updates(structure, tuple(arguments.values()))
+        after, changes = updates.apply(structure, tuple(arguments.values()))
         assert after == apply_by_definition(action.updates, structure, arguments)
+        assert changes == differences(structure, after)
         structure = after
 
 

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from runtime.checking import CheckingError, Monitor, Violation
+from runtime.contract import Effects, Role
 from runtime.faults import DEFAULT_FAULTS, Faults, Latency
 from runtime.membership import make_cluster
 from runtime.simulator import simulate
+from runtime.step import Crash, Step
 from tests.runtime.building import (
     ALL_CONSTRUCTS,
     PAXOS,
@@ -165,3 +167,34 @@ def test_details_name_the_place() -> None:
     assert violation.name == "Proposer.deliver"
     assert "Proposer.highest(p" in violation.detail
     assert "the code has" in violation.detail
+
+
+class Thorough(Monitor):
+    """After each step that was compared by its changes, compares everything."""
+
+    def after(self, step: Step, code: Role, effects: Effects | None) -> bool:
+        stop = super().after(step, code, effects)
+        if not stop and not isinstance(step, Crash):
+            rows = self._abstraction.rows(code)
+            assert self._node_difference(code, rows, self.structure) is None
+        return stop
+
+
+@pytest.mark.parametrize(
+    ("spec", "sizes"),
+    [
+        (PAXOS, PAXOS_SIZES),
+        (TWO_PHASE_COMMIT, {}),
+        (ALL_CONSTRUCTS, {"f": 1, "spare": 1}),
+        (SPECS / "raft.accord", {}),
+        (SPECS / "map_reduce.accord", {}),
+    ],
+    ids=["paxos", "two_phase_commit", "all_constructs", "raft", "map_reduce"],
+)
+def test_what_is_equal_in_its_changes_is_equal(spec: Path, sizes: dict[str, int]) -> None:
+    module = module_of(spec)
+    monitor = Thorough(model_of(spec), check="end", invariants=False)
+    for seed in range(3):
+        cluster = make_cluster(module, sizes)
+        simulate(module, cluster, seed, steps=150, observer=monitor)
+        assert monitor.violations == []
