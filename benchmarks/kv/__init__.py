@@ -1,0 +1,1 @@
+"""The key-value service beside etcd and PySyncObj, in one run, on one machine."""
