@@ -32,15 +32,34 @@ MAY_IMPORT = {
     "compiler.command": ("compiler", "runtime"),
     "compiler": ("compiler.command",),
     "runtime.checking": ("runtime", "compiler.model"),
+    "runtime.wire": ("runtime",),
+    "runtime.storage": ("runtime",),
+    "runtime.history": (),
+    "runtime.host": ("runtime.wire", "runtime.storage", "runtime"),
+    "runtime.kv": ("runtime.host", "runtime"),
+    "runtime.cluster": ("runtime.kv", "runtime.history", "runtime.host", "runtime"),
     "runtime": ("runtime",),
     "generated": (),
 }
 """What each room may import of the house, besides itself."""
 
+LAYERS = (
+    "runtime.wire",
+    "runtime.storage",
+    "runtime.host",
+    "runtime.history",
+    "runtime.kv",
+    "runtime.cluster",
+)
+"""Rooms of the runtime, the lower first: what lies in `runtime` itself may import none of them, and
+each of them none that comes after it."""
+
 LIBRARIES = {
     "lark": ("compiler.syntax",),
     "z3": ("compiler.prove",),
     "pysat": ("compiler.prove",),
+    "cryptography": ("runtime.host",),
+    "redis": ("runtime.cluster",),
 }
 """The libraries that one room alone may know."""
 
@@ -91,6 +110,22 @@ def test_arrows_run_one_way(path: Path) -> None:
         if not any(within(name, allowed) for allowed in (own, *MAY_IMPORT[own]))
     ]
     assert wrong == []
+
+
+def layer(name: str) -> int:
+    return max((i for i, room in enumerate(LAYERS) if within(name, room)), default=-1)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_the_runtime_lies_in_layers(path: Path) -> None:
+    own = dotted(path)
+    if within(own, "runtime"):
+        upward = [
+            f"{path}:{line} imports {name}"
+            for line, name in imports(path)
+            if layer(name) > layer(own)
+        ]
+        assert upward == []
 
 
 @pytest.mark.parametrize("path", MODULES, ids=str)

@@ -22,6 +22,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
+from compiler.command.cluster_options import Types, add_cluster, add_torture
 from compiler.command.console import color
 from compiler.command.mistakes import UsageError
 from compiler.diagnostics import SpecError
@@ -145,6 +146,11 @@ def command_line() -> argparse.ArgumentParser:
     _build_options(commands)
     _simulate_options(commands)
     _show_options(commands)
+    _node_options(commands)
+    _certs_options(commands)
+    _check_trace_options(commands)
+    add_cluster(commands, _run_cluster)
+    add_torture(commands, _run_torture, Types(_whole, _positive, _seconds))
     return parser
 
 
@@ -317,6 +323,115 @@ def _show_options(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser.set_defaults(run=_run_show)
 
 
+def _node_options(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser(
+        "node",
+        help="run one node of a generated module as this process",
+        description=(
+            "Run a node until SIGTERM. Exit code 0: stopped; 1: it has failed; 2: its files or "
+            "its data directory cannot be used."
+        ),
+    )
+    parser.add_argument("module", type=Path, metavar="MODULE")
+    parser.add_argument("--id", required=True, metavar="NODE", help="which node of the cluster")
+    parser.add_argument(
+        "--cluster", type=Path, required=True, metavar="FILE", help="the cluster file"
+    )
+    parser.add_argument(
+        "--data", type=Path, required=True, metavar="DIRECTORY", help="the node's own directory"
+    )
+    parser.add_argument(
+        "--app", metavar="MODULE:FACTORY", help="what makes the application that runs on the node"
+    )
+    parser.add_argument("--trace", type=Path, metavar="FILE", help="append every step to this file")
+    parser.add_argument(
+        "--log-level",
+        choices=("debug", "info", "warning", "error"),
+        default="info",
+        help="what is logged to standard error (default info)",
+    )
+    parser.add_argument(
+        "--insecure-listen",
+        action="store_true",
+        help="listen without TLS where other machines can reach it",
+    )
+    parser.set_defaults(run=_run_node)
+
+
+def _certs_options(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser(
+        "certs",
+        help="make certificates for nodes and clients",
+        description="Make certificates. Existing files are never overwritten.",
+    )
+    kinds = parser.add_subparsers(required=True, metavar="WHAT", dest="what", parser_class=_Parser)
+    for what, text, several in (
+        ("init", "make an authority: ca.pem and ca-key.pem", None),
+        ("node", "make the certificates of nodes, signed by the authority", "NODE"),
+        ("client", "make the certificates of clients, signed by the authority", "CLIENT"),
+    ):
+        kind = kinds.add_parser(what, help=text, description=text[0].upper() + text[1:] + ".")
+        kind.add_argument("directory", type=Path, metavar="DIRECTORY")
+        if several is not None:
+            kind.add_argument("names", nargs="+", metavar=several)
+        if what == "node":
+            kind.add_argument(
+                "--host",
+                action="append",
+                default=[],
+                metavar="HOST",
+                help="a name or address at which clients find the nodes (default: the loopback)",
+            )
+        kind.add_argument(
+            "--days",
+            type=_positive,
+            default=3650,
+            metavar="N",
+            help="how long they are valid (default 3650)",
+        )
+    parser.set_defaults(run=_run_certs)
+
+
+def _check_trace_options(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser(
+        "check-trace",
+        help="check what the nodes of a real run have recorded against the model",
+        description=(
+            "Merge the traces of all nodes into one execution and check that each step is one of "
+            "the model's. Exit code 0: all are; 1: one is not; 2: bad input; 3: out of time."
+        ),
+    )
+    parser.add_argument("directory", type=Path, metavar="DIRECTORY", help="where the traces are")
+    parser.add_argument("--spec", type=Path, required=True, metavar="FILE")
+    parser.add_argument(
+        "--module",
+        type=Path,
+        metavar="FILE",
+        help="the module that the nodes ran (default: what the spec is built to)",
+    )
+    parser.add_argument(
+        "--properties",
+        type=_properties,
+        default=0,
+        metavar="N",
+        help="evaluate the properties too: after every N steps, or at the `end` (default `never`)",
+    )
+    parser.add_argument(
+        "--safety-only", action="store_true", help="evaluate safety properties, not invariants"
+    )
+    parser.add_argument(
+        "--timeout", type=_seconds, metavar="SECONDS", help="give up after this time"
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.set_defaults(run=_run_check_trace)
+
+
+def _properties(text: str) -> int | None:
+    if text == "end":
+        return None
+    return 0 if text == "never" else _positive(text)
+
+
 # The commands are imported when they are run: a proof that comes from the cache need not wait
 # for the simulator, nor a simulation for the solver.
 
@@ -341,6 +456,36 @@ def _run_simulate(options: argparse.Namespace) -> int:
 
 def _run_show(options: argparse.Namespace) -> int:
     from compiler.command.show import run
+
+    return run(options)
+
+
+def _run_node(options: argparse.Namespace) -> int:
+    from compiler.command.node import run
+
+    return run(options)
+
+
+def _run_certs(options: argparse.Namespace) -> int:
+    from compiler.command.certs import run
+
+    return run(options)
+
+
+def _run_torture(options: argparse.Namespace) -> int:
+    from compiler.command.torture import run
+
+    return run(options)
+
+
+def _run_cluster(options: argparse.Namespace) -> int:
+    from compiler.command.cluster import run
+
+    return run(options)
+
+
+def _run_check_trace(options: argparse.Namespace) -> int:
+    from compiler.command.check_trace import run
 
     return run(options)
 

@@ -1,0 +1,1 @@
+"""Tests of local clusters: processes, links, the fixtures, torture."""
