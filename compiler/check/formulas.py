@@ -85,6 +85,7 @@ def _bind(place: Expressions, binder: tree.Binder, *, quorum: bool) -> tuple[che
         "a quantified variable" if quorum else "an element of a set",
         option=False,
         quorum=quorum,
+        sets=quorum,
     )
     return tuple(place.scope.bind(name, type_, place.diagnostics) for name in binder.names)
 

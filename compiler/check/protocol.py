@@ -159,23 +159,23 @@ class _ProtocolCheck:
         roles = self.declarations.roles()
         requesters, telling = handling(roles, "request"), tellers(roles)
         for d in self.declarations.signatures("message"):
-            fields = symbols.types.fields(d.fields, "a message", option=True)
+            fields = symbols.types.fields(d.fields, "a message", compound=True)
             name = d.name.text
             symbols.messages[name] = checked.Message(
                 name, fields, self.channels.channels(name), d.doc, d.span
             )
         for d in self.declarations.signatures("request"):
-            fields = symbols.types.fields(d.fields, "a request", option=True)
+            fields = symbols.types.fields(d.fields, "a request", compound=True)
             name = d.name.text
             handled_by = self._role_types(requesters.get(name, []))
             symbols.requests[name] = checked.Request(name, fields, handled_by, d.doc, d.span)
         for d in self.declarations.signatures("output"):
-            fields = symbols.types.fields(d.fields, "an output", option=True)
+            fields = symbols.types.fields(d.fields, "an output", compound=True)
             name = d.name.text
             made_by = self._role_types(telling.get(name, []))
             symbols.outputs[name] = checked.Output(name, fields, made_by, d.doc, d.span)
         for d in self.declarations.signatures("ask"):
-            fields = symbols.types.fields(d.fields, "a question", option=False)
+            fields = symbols.types.fields(d.fields, "a question", compound=False)
             result: Type = ERROR
             if d.result is not None:
                 result = symbols.types.flat(d.result, "an answer", option=False, quorum=False)
@@ -196,7 +196,7 @@ class _ProtocolCheck:
             )
         timers: dict[str, checked.Timer] = {}
         for timer in role.timers:
-            fields = self.symbols.types.fields(timer.fields, "a timer", option=False)
+            fields = self.symbols.types.fields(timer.fields, "a timer", compound=False)
             delay = timer.delay or _DEFAULT_DELAY
             if not 0 <= delay[0] <= delay[1]:
                 self.diagnostics.error(

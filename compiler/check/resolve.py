@@ -236,18 +236,35 @@ class Types:
         return found
 
     def flat(
-        self, expression: tree.TypeExpression, what: str, *, option: bool, quorum: bool
+        self,
+        expression: tree.TypeExpression,
+        what: str,
+        *,
+        option: bool,
+        quorum: bool,
+        sets: bool = False,
     ) -> Type:
-        """Return a type that must be flat, or an option if `option` allows it."""
+        """Return a type that must be flat, or an option or set if `option` or `sets` allows it."""
         found = self.resolve(expression, what)
         if broken(found):
             return ERROR
-        if not is_flat(found) and not (option and isinstance(found, OptionType)):
-            choices = "flat or an option of a flat type" if option else "flat"
+        allowed = (
+            is_flat(found)
+            or (option and isinstance(found, OptionType))
+            or (sets and isinstance(found, SetType))
+        )
+        if not allowed:
+            choices = "flat"
+            if option and sets:
+                choices = "flat, an option of a flat type or a set of a flat type"
+            elif sets:
+                choices = "flat or a set of a flat type"
+            excluded = ["maps"] if sets else ["sets", "maps"]
+            excluded += [] if option else ["options"]
             self.unsupported(
                 f"{what} can't be of type {found}",
                 expression.span,
-                f"it must be {choices}: no sets or maps" + ("" if option else " or options"),
+                f"it must be {choices}: no {' or '.join(excluded)}",
             )
             return ERROR
         if not quorum and mentions_quorum(found):
@@ -260,13 +277,18 @@ class Types:
         return found
 
     def fields(
-        self, parameters: tuple[tree.Parameter, ...], what: str, *, option: bool
+        self, parameters: tuple[tree.Parameter, ...], what: str, *, compound: bool
     ) -> tuple[checked.Field, ...]:
-        """Return the fields of a message, request, output, question or timer."""
+        """Return the fields of a message, request, output, question or timer.
+
+        `compound`: they may be options and sets.
+        """
         return tuple(
             checked.Field(
                 p.name.text,
-                self.flat(p.type, f"a field of {what}", option=option, quorum=False),
+                self.flat(
+                    p.type, f"a field of {what}", option=compound, quorum=False, sets=compound
+                ),
                 p.span,
             )
             for p in parameters

@@ -3,7 +3,7 @@
 A type is *flat* if its values are a fixed number of elements of sorts: `bool`, enums, roles,
 opaque, ordered and quorum types, and records and tuples of flat types. Contents of options,
 elements of sets, keys of maps and fields of messages are flat (a message's field may also be
-an option of a flat type); values of maps may be anything. So every variable is a bundle of
+an option or a set of a flat type); values of maps may be anything. So every variable is a bundle of
 first-order functions and relations, and nothing in a spec needs a second order.
 """
 

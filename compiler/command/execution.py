@@ -38,6 +38,7 @@ from compiler.model.system import (
     TimedOut,
 )
 from compiler.model.term import BOOL, Sort, Symbol, Var
+from compiler.prove.naming import set_rows
 from compiler.prove.verdict import Step, Trace
 from runtime.codec import Codec
 from runtime.contract import Module
@@ -92,6 +93,7 @@ class _Converter:
         self.module = module
         self.codec = Codec(module)
         self.kinds = {declaration.sort: declaration.kind for declaration in model.sorts}
+        self.sets = {d.sort: d for d in model.sorts if d.kind == "set"}
         self.known: dict[tuple[Sort, Value], Json] = dict(naming)
         start = trace.states[0]
         for declaration in model.sorts:
@@ -253,6 +255,10 @@ class _Converter:
     def _value(self, sort: Sort, element: Value) -> Json:
         if (sort, element) in self.known:
             return self.known[sort, element]
+        declaration = self.sets.get(sort)
+        if declaration is not None and declaration.element is not None:
+            rows = set_rows(declaration, self.trace.states[0], element)
+            return [self._flat(declaration.element, iter(row)) for row in sorted(rows, key=repr)]
         if self.kinds.get(sort) == "ordered":
             raise _DifferentChoice(f"{element} is not a value that the code has made")
         return element

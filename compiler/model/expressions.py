@@ -14,7 +14,7 @@ from typing import assert_never
 from compiler.check import checked, types
 from compiler.model import values
 from compiler.model.layout import Flat, Leaf, SignatureLayout
-from compiler.model.storage import Storage, flat_shape
+from compiler.model.storage import Storage, flat_shape, set_member
 from compiler.model.substitute import exists_conjunction
 from compiler.model.term import (
     FALSE,
@@ -225,9 +225,16 @@ class Scope:
         for binding in bindings:
             shape = flat_shape(binding.type)
             columns = self.names.for_shape(shape, binding.name)
-            self.locals[binding.number] = unflatten(shape, columns)
+            self.locals[binding.number] = self.of_columns(binding.type, columns)
             made.extend(columns)
         return tuple(made)
+
+    def of_columns(self, type_: types.Type, columns: Columns) -> SymbolicValue:
+        """Return the value of a flat type, or the set, that the columns stand for."""
+        if isinstance(type_, types.SetType):
+            (term,) = columns
+            return values.element_set(flat_shape(type_.element), set_member(type_), term)
+        return unflatten(flat_shape(type_), columns)
 
     def bind_pattern(self, pattern: checked.Pattern, value: SymbolicValue) -> None:
         """Bind the names of a pattern to the parts of a value."""
@@ -402,7 +409,14 @@ def recorded(
         conjuncts: list[Term] = []
         present = iter(history.present)
         for field, value in zip(layout.fields, fields, strict=True):
-            if not field.optional:
+            if field.member is not None and isinstance(value, SetValue) and value.term is None:
+                (term,) = any_of(field.shape, field.name)
+                conjuncts.append(values.is_set(field.member, term, value, names))
+                columns.append(term)
+            elif isinstance(value, SetValue):
+                assert value.term is not None
+                columns.append(value.term)
+            elif not field.optional:
                 columns.extend(any_of(field.shape, field.name) if value is None else flatten(value))
             elif next(present):
                 if isinstance(value, OptionValue) and value.content is not None:

@@ -27,6 +27,7 @@ from compiler.model import values
 from compiler.model.assignments import Assigned, Loop, Place, assign
 from compiler.model.expressions import Recorded, Scope
 from compiler.model.layout import (
+    FieldLayout,
     SignatureLayout,
     VariableLayout,
     leaves,
@@ -87,6 +88,7 @@ class HandlerScope(Scope):
         self.contents: list[Content] = []
         self.assertions: list[Assertion] = []
         self.assumptions: list[Term] = []
+        self.sets: list[Term] = []
         self.answers: dict[str, SymbolicValue] = {}
         self._path: Term = TRUE  # under which what is being lowered is evaluated
         self._loop_variables: frozenset[Var] = frozenset()  # those in scope
@@ -361,6 +363,12 @@ class HandlerScope(Scope):
             tests: list[tuple[int, int, Callable[[Columns], Term]]] = []
             columns: list[Term | None] = list(head)
             for field, value in zip(layout.fields, arguments, strict=True):
+                if field.member is not None:
+                    assert isinstance(value, SetValue)
+                    if value.term is None:
+                        tests.append((len(columns), 1, self._sent_set(field, value, path, loop)))
+                    columns.append(value.term)
+                    continue
                 if not field.optional:
                     columns.extend(flatten(value))
                     continue
@@ -387,6 +395,24 @@ class HandlerScope(Scope):
                 return exists_conjunction(loop.variables, [*equations, *conditions, *contents])
 
             yield Recorded(history.symbol, row)
+
+    def _sent_set(
+        self, field: FieldLayout, value: SetValue, path: Term, loop: Loop
+    ) -> Callable[[Columns], Term]:
+        """Return the formula that a column is the set `value`, and require that there is one."""
+        member = field.member
+        assert member is not None
+
+        def same(row: Columns) -> Term:
+            return values.is_set(member, row[0], value, self.names)
+
+        variables = self.names.for_shape(field.shape, field.name)
+        needed = conjunction((path, loop.condition))
+        there = forall(loop.variables, implication(needed, exists(variables, same(variables))))
+        if there not in self.sets:
+            self.guard.append(there)
+            self.sets.append(there)
+        return same
 
     def remember(self, layout: SignatureLayout, arguments: Sequence[SymbolicValue]) -> None:
         """Record that the node was asked something, if a property speaks of that."""

@@ -108,11 +108,15 @@ class RoleLayout:
 
 @dataclass(frozen=True, slots=True)
 class FieldLayout:
-    """One field; `optional` if it is an option of `shape`."""
+    """One field; `optional` if it is an option of `shape`.
+
+    A field that is a set is a leaf of the sort of such sets, and `member` is that sort's.
+    """
 
     name: str
     shape: Flat
     optional: bool
+    member: Symbol | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,6 +188,7 @@ def _handler_action(storage: Storage, role: checked.Role, handler: checked.Handl
         span=handler.span,
         assumption=conjunction(scope.assumptions),
         conditions=tuple(scope.conditions.items()),
+        sets=conjunction(scope.sets),
     )
 
 
@@ -257,7 +258,7 @@ def _bind_fields(
         else:
             shape = flat_shape(field.type)
             variables = scope.names.for_shape(shape, hint)
-            value = unflatten(shape, variables)
+            value = scope.of_columns(field.type, variables)
             parameters.append(FieldParameters(variables))
         scope.parameters.extend(variables)
         scope.bind_pattern(pattern, value)
@@ -369,7 +370,7 @@ def _disabled(scope: HandlerScope, action: Action) -> Term:
             scope.parameters.extend(variables)
             scope.choices.append(system.Choice("ask", choice.name, variables))
             asked.update(variables)
-    conditions = [substitute(action.guard, renamed)]
+    conditions = [substitute(action.enabling, renamed)]
     for content in action.contents:
         formula = substitute(content.formula, renamed)
         others = {fresh[v]: scope.names.fresh(v.name, v.sort) for v in content.variables}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import combinations, pairwise, product
 
+from compiler.model.layout import Flat, leaves
 from compiler.model.quorums import quorum_sets
 from compiler.model.structure import Row, Structure, Value
 from compiler.model.system import Model, SortDeclaration
@@ -15,7 +16,8 @@ def sized_carriers(model: Model, sizes: Mapping[str, int]) -> dict[Sort, tuple[V
     """Return carriers with elements called `Acceptor0`, `Acceptor1`, …
 
     `sizes` gives the number of elements of each role, opaque and ordered sort by its name; a
-    sort left out has one element if it is a single role, and two otherwise.
+    sort left out has one element if it is a single role, and two otherwise. There is every set
+    of elements that are there, if that makes 1,000 at most, and else none but the empty one.
     """
     carriers: dict[Sort, tuple[Value, ...]] = {}
     for declaration in model.sorts:
@@ -23,7 +25,31 @@ def sized_carriers(model: Model, sizes: Mapping[str, int]) -> dict[Sort, tuple[V
             name = declaration.sort.name
             size = sizes.get(name, 1 if declaration.the is not None else 2)
             carriers[declaration.sort] = tuple(f"{name}{i}" for i in range(size))
+        elif declaration.kind == "enum":
+            carriers[declaration.sort] = declaration.elements
+    for declaration in model.sorts:
+        if declaration.element is not None:
+            every = all_sets(declaration.element, carriers, limit=1000)
+            carriers[declaration.sort] = every or (frozenset(),)
     return carriers
+
+
+def all_sets(
+    element: Flat, carriers: Mapping[Sort, Sequence[Value]], limit: int
+) -> tuple[frozenset[Row], ...] | None:
+    """Return every set of elements of a shape, as sets of rows, small ones first.
+
+    None if there are more than `limit`.
+    """
+    columns = [(False, True) if s == BOOL else carriers[s] for s in leaves(element)]
+    rows: list[Row] = list(product(*columns))
+    if len(rows) >= limit.bit_length():
+        return None
+    return tuple(
+        frozenset(chosen)
+        for size in range(len(rows) + 1)
+        for chosen in combinations(rows, size)
+    )
 
 
 def rigid_structure(
@@ -40,7 +66,8 @@ def rigid_structure(
     `carriers`: of every role, opaque and ordered sort, ordered ones ascending with zero first.
     Enums are as declared; a quorum's elements are the sets of nodes that meet its threshold,
     as frozensets (`minimal_quorums`: see `quorum_sets`), for the given values of the spec's
-    `parameters`. `owners` gives, by ordered sort, the owner of elements; the rest belong to
+    `parameters`. The elements of a sort of sets are frozensets of rows; if they are not given
+    there is the empty set alone. `owners` gives, by ordered sort, the owner of elements; the rest belong to
     the owner role's nodes in turn, zero to the first. `constants` gives the rigid symbols that
     the sorts do not: rows of a relation, values of a function. Raises `ValueError` where a
     carrier is missing or empty, or a constant missing.
@@ -105,6 +132,8 @@ def _carriers(
             )
         elif sort in given:
             carriers[sort] = tuple(given[sort])
+        elif declaration.kind == "set":
+            carriers[sort] = (frozenset(),)
         if not carriers.get(sort):
             raise ValueError(f"the sort {sort} has no elements")
     return carriers
@@ -113,7 +142,7 @@ def _carriers(
 def _members(
     declaration: SortDeclaration, carriers: Mapping[Sort, tuple[Value, ...]]
 ) -> Iterator[Row]:
-    for quorum in carriers[declaration.sort]:
-        assert isinstance(quorum, frozenset)
-        for node in quorum:
-            yield (node, quorum)
+    for members in carriers[declaration.sort]:
+        assert isinstance(members, frozenset)
+        for member in members:
+            yield (*member, members) if declaration.kind == "set" else (member, members)

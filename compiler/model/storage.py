@@ -34,7 +34,7 @@ a crash, and running."""
 
 
 def flat_shape(type_: types.Type) -> Flat:
-    """Return the columns of a flat type."""
+    """Return the columns of a flat type; of a set, the one column of the sort of such sets."""
     match type_:
         case types.BoolType():
             return Leaf(BOOL)
@@ -52,9 +52,23 @@ def flat_shape(type_: types.Type) -> Flat:
             | types.QuorumType(name=name)
         ):
             return Leaf(Sort(name))
-        case types.OptionType() | types.SetType() | types.MapType() | types.IntType():
+        case types.SetType():
+            return Leaf(set_sort(type_))
+        case types.OptionType() | types.MapType() | types.IntType():
             raise AssertionError(f"not flat: {type_}")
     assert_never(type_)
+
+
+def set_sort(type_: types.SetType) -> Sort:
+    """Return the sort whose elements stand for the sets of a type."""
+    return Sort(str(type_))
+
+
+def set_member(type_: types.SetType) -> Symbol:
+    """Return the relation between the elements of sets of a type and the sets."""
+    sort = set_sort(type_)
+    columns = (*leaves(flat_shape(type_.element)), sort)
+    return Symbol(f"{sort}.member", columns, BOOL, mutable=False)
 
 
 def store(name: str, type_: types.Type, prefix: tuple[Sort, ...], mutable: bool) -> Stored:
@@ -223,6 +237,30 @@ def _sorts(protocol: checked.Protocol) -> Iterator[SortDeclaration]:
             yield SortDeclaration(_state_sort(role), "enum", members, span=role.span)
     if any(_has_phase(role) for role in protocol.roles):
         yield SortDeclaration(_PHASE_SORT, "enum", PHASES)
+    for type_ in _set_types(protocol):
+        yield SortDeclaration(
+            set_sort(type_),
+            "set",
+            member=set_member(type_),
+            element=flat_shape(type_.element),
+        )
+
+
+def _set_types(protocol: checked.Protocol) -> tuple[types.SetType, ...]:
+    """Return the types of the sets that are sent, asked for, told or quantified over."""
+    found: dict[types.SetType, None] = {}
+    for node in checked.walk(protocol):
+        match node:
+            case checked.Message(fields=parts) | checked.Request(fields=parts):
+                typed = [part.type for part in parts]
+            case checked.Output(fields=parts):
+                typed = [part.type for part in parts]
+            case checked.Quantified(bindings=bindings):
+                typed = [binding.type for binding in bindings]
+            case _:
+                continue
+        found.update(dict.fromkeys(t for t in typed if isinstance(t, types.SetType)))
+    return tuple(found)
 
 
 _PHASE_SORT = Sort("phase")
@@ -264,7 +302,12 @@ def _field_layouts(fields: tuple[checked.Field, ...]) -> tuple[FieldLayout, ...]
     return tuple(
         FieldLayout(field.name, flat_shape(field.type.content), optional=True)
         if isinstance(field.type, types.OptionType)
-        else FieldLayout(field.name, flat_shape(field.type), optional=False)
+        else FieldLayout(
+            field.name,
+            flat_shape(field.type),
+            optional=False,
+            member=set_member(field.type) if isinstance(field.type, types.SetType) else None,
+        )
         for field in fields
     )
 

@@ -222,7 +222,8 @@ def extend(
     """Return the structure with one more element in the carrier of an opaque or ordered sort.
 
     An ordered element takes its place at `position` in the carrier (the end if None), and
-    belongs to `owner`; a counter grows at its end only. Every mutable symbol has its initial
+    belongs to `owner`; a counter grows at its end only. A sort of sets grows by the frozenset of
+    the set's rows. Every mutable symbol has its initial
     meaning at the rows with the new element: in a run that has not spoken of the element so far
     this is the state it would be in had the element been there from the start, unless an update
     changed a symbol at all values of that sort at once. `constants` gives the new rows of rigid
@@ -232,7 +233,7 @@ def extend(
     """
     declaration = model.sort(sort.name)
     elements = structure.carriers[sort]
-    if declaration.kind not in ("opaque", "ordered"):
+    if declaration.kind not in ("opaque", "ordered", "set"):
         raise ValueError(f"the sort {sort} is of a kind that does not grow")
     if element in elements:
         raise ValueError(f"{element!r} is in the sort {sort} already")
@@ -257,6 +258,10 @@ def extend(
         if owner is None:
             raise ValueError(f"an element of {sort} needs an owner")
         functions[declaration.owner] = {**functions[declaration.owner], (element,): owner}
+    if declaration.kind == "set":
+        assert declaration.member is not None and isinstance(element, frozenset)
+        members = [(*row, element) for row in element]
+        relations[declaration.member] = relations[declaration.member].union(members)
     for symbol, rows in (constants or {}).items():
         if symbol.result == BOOL:
             relations[symbol] = relations[symbol].union(rows)

@@ -13,7 +13,7 @@ the roles added where a message travels on several channels; `requested.R` and `
 the histories of requests and outputs, present only if a property speaks of them; `T.<` and
 `T.zero` order an ordered sort, `T.owner` is its owner, `T.next` relates a value of a counter to
 the one after it; `R.the` is the node of a single role;
-`Q.member` relates nodes to a quorum.
+`Q.member` relates nodes to a quorum, and `set T.member` elements to a set.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, Union
 
 from compiler.diagnostics import Span
-from compiler.model.layout import RoleLayout, SignatureLayout
-from compiler.model.term import TRUE, Sort, Symbol, Term, Var
+from compiler.model.layout import Flat, RoleLayout, SignatureLayout
+from compiler.model.term import TRUE, And, Sort, Symbol, Term, Var, conjunction
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +32,18 @@ class SortDeclaration:
 
     `elements` are an enum's members. `less`, `zero` and (if owned) `owner` are the symbols of
     an ordered sort; one with `next` is a counter, whose values are zero, the one next to it,
-    and so on (in a finite carrier the last has no next one); `member` is a quorum's: it takes a
-    node and a quorum. `single`: a role with exactly one node, which is `the`.
+    and so on (in a finite carrier the last has no next one). `member` is a quorum's, and takes a
+    node and a quorum, or that of a sort whose elements stand for sets: then it takes the columns
+    of an `element` and a set. `single`: a role with exactly one node, which is `the`.
+
+    Sets that are part of messages, requests or outputs, or quantified over, are elements of a
+    sort of kind `set`. What is in such a set never changes, so its membership is rigid. Which
+    sets there are is left open, as is whether two of them may have the same elements: what holds
+    whatever sets there are holds where there are all finite ones, each once. See `Action.sets`.
     """
 
     sort: Sort
-    kind: Literal["role", "opaque", "ordered", "enum", "quorum"]
+    kind: Literal["role", "opaque", "ordered", "enum", "quorum", "set"]
     elements: tuple[str, ...] = ()
     less: Symbol | None = None
     zero: Symbol | None = None
@@ -45,6 +51,7 @@ class SortDeclaration:
     next: Symbol | None = None
     member: Symbol | None = None
     the: Symbol | None = None
+    element: Flat | None = None
     span: Span | None = field(default=None, compare=False)
 
 
@@ -168,7 +175,9 @@ class Action:
     It can happen in a state for any values of `parameters` that satisfy `guard`, and changes
     exactly the symbols of `updates`. `node` is the parameter for the node that steps. The
     conjuncts of `assumption` are among those of the guard: the environment sees to them, not
-    the code. `parameters` include `node`, the trigger's and choices' variables and the contents'.
+    the code. So are those of `sets`: the sets that the step sends are in their sorts. Where all
+    finite sets are, that is always true; where one is missing, the step is not possible.
+    `parameters` include `node`, the trigger's and choices' variables and the contents'.
     `conditions` are conjuncts of the guard, each with its place in the spec.
     """
 
@@ -186,6 +195,7 @@ class Action:
     span: Span | None = field(default=None, compare=False)
     assumption: Term = TRUE
     conditions: tuple[tuple[Term, Span], ...] = field(default=(), compare=False, repr=False)
+    sets: Term = TRUE
 
     @property
     def changed(self) -> frozenset[Symbol]:
@@ -193,9 +203,19 @@ class Action:
         return frozenset(update.symbol for update in self.updates)
 
     @property
+    def enabling(self) -> Term:
+        """The guard without `sets`: when the step is possible if all sets are there."""
+        given = _conjuncts(self.sets)
+        return conjunction(part for part in _conjuncts(self.guard) if part not in given)
+
+    @property
     def skips(self) -> bool:
         """Whether it is the step in which no handler takes a start or recovery."""
         return self.handler in ("skip_start", "skip_recover")
+
+
+def _conjuncts(formula: Term) -> tuple[Term, ...]:
+    return formula.operands if isinstance(formula, And) else (formula,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,10 +133,10 @@ def _strength(term: Term) -> int:
 
 
 def _infix(symbol: Symbol) -> str | None:
-    """Return the operator by which an order or a quorum's membership is written."""
-    if symbol.mutable or symbol.result != BOOL or len(symbol.arguments) != 2:
+    """Return the operator by which an order, or membership of a quorum or set, is written."""
+    if symbol.mutable or symbol.result != BOOL or len(symbol.arguments) < 2:
         return None
-    left, right = symbol.arguments
+    left, right = symbol.arguments[0], symbol.arguments[-1]
     if left == right and symbol.name == f"{left}.<":
         return "<"
     # A role may have a constant `member` of its own, whose first column is the role.
@@ -160,7 +160,10 @@ def _flat_open(term: Term) -> str:
         case Apply(symbol=symbol, arguments=arguments):
             infix = _infix(symbol)
             if infix is not None:
-                return f" {infix} ".join(_flat(a, _ATOM) for a in arguments)
+                *parts, last = arguments
+                texts = [_flat(a, _ATOM if len(parts) == 1 else _QUANTIFIER) for a in parts]
+                left = texts[0] if len(texts) == 1 else f"({', '.join(texts)})"
+                return f"{left} {infix} {_flat(last, _ATOM)}"
             if not arguments:
                 return symbol.name
             return f"{symbol}({', '.join(_flat(a, _QUANTIFIER) for a in arguments)})"
@@ -287,6 +290,8 @@ def _sort(declaration: SortDeclaration, quorums: Sequence[QuorumLayout]) -> str:
                 if quorum.sort == sort:
                     return f"quorum {sort} of {quorum.role}: {show_condition(quorum.threshold)}"
             return f"quorum {sort}"
+        case "set":
+            return str(sort)
     assert_never(declaration.kind)
 
 
@@ -350,6 +355,8 @@ def _action(action: Action) -> Iterator[str]:
     yield from _indented(_named("guard", action.guard, 4))
     if action.assumption != TRUE:
         yield from _indented(_named("assumption", action.assumption, 4))
+    if action.sets != TRUE:
+        yield from _indented(_named("sets", action.sets, 4))
     for update in action.updates:
         yield from _indented(_update(update, 4))
     for assertion in action.assertions:

@@ -13,6 +13,7 @@ from collections.abc import Set as AbstractSet
 from typing import assert_never
 
 from compiler.model.layout import (
+    leaves,
     RoleLayout,
     SignatureLayout,
     Stored,
@@ -115,7 +116,7 @@ class _Validator:
             expected = [
                 ("less", declaration.less, (sort, sort), BOOL, kind == "ordered"),
                 ("zero", declaration.zero, (), sort, kind == "ordered"),
-                ("member", declaration.member, None, BOOL, kind == "quorum"),
+                ("member", declaration.member, None, BOOL, kind in ("quorum", "set")),
             ]
             if kind == "ordered" and declaration.owner is not None:
                 expected.append(("owner", declaration.owner, (sort,), None, True))
@@ -150,7 +151,13 @@ class _Validator:
             if role is None or role.kind != "role":
                 yield f"{where}: its owner is not a role"
         member = declaration.member
-        if member is not None:
+        if declaration.kind == "set":
+            element = declaration.element
+            if element is None:
+                yield f"{where}: its sets have elements of no shape"
+            elif member is not None and member.arguments != (*leaves(element), declaration.sort):
+                yield f"{where}: {member} does not take an element and a set"
+        elif member is not None:
             role = self._sorts.get(member.arguments[0]) if len(member.arguments) == 2 else None
             if role is None or role.kind != "role" or member.arguments[1] != declaration.sort:
                 yield f"{where}: {member} does not take a node and a quorum"
@@ -299,6 +306,7 @@ class _Validator:
         )
         yield from self._formula(action.guard, f"{where}: guard", scope)
         yield from self._formula(action.assumption, f"{where}: assumption", scope)
+        yield from self._formula(action.sets, f"{where}: sets", scope)
         yield from self._updates(action.updates, where, scope)
         for assertion in action.assertions:
             yield from self._formula(assertion.formula, f"{where}: {assertion.name}", scope)

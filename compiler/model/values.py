@@ -29,6 +29,7 @@ from compiler.model.term import (
     TRUE,
     Apply,
     Sort,
+    Symbol,
     Term,
     Var,
     conjunction,
@@ -37,6 +38,7 @@ from compiler.model.term import (
     equivalence,
     exists,
     forall,
+    implication,
     ite,
     negation,
 )
@@ -74,10 +76,14 @@ class OptionValue:
 
 @dataclass(frozen=True, slots=True)
 class SetValue:
-    """`contains(columns)` holds of the elements."""
+    """`contains(columns)` holds of the elements.
+
+    `term`: the element of a sort of sets that stands for it, if it is known to be one.
+    """
 
     shape: Flat
     contains: Callable[[Columns], Term]
+    term: Term | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +181,25 @@ def set_of(shape: Flat, elements: Iterable[SymbolicValue]) -> SetValue:
     return SetValue(shape, lambda row: disjunction(all_equal(row, other) for other in rows))
 
 
+def element_set(shape: Flat, member: Symbol, term: Term) -> SetValue:
+    """Return the set that an element of a sort of sets stands for."""
+    return SetValue(shape, lambda row: Apply(member, (*row, term)), term)
+
+
+def is_set(member: Symbol, term: Term, value: SetValue, names: Names) -> Term:
+    """Return the formula that an element of a sort of sets stands for the set `value`."""
+    if value.term is not None:
+        return equal(term, value.term)
+    row = names.for_shape(value.shape)
+    here = Apply(member, (*row, term))
+    return conjunction(
+        (
+            forall(row, implication(here, value.contains(row))),
+            forall(row, implication(value.contains(row), here)),
+        )
+    )
+
+
 def values_equal(left: SymbolicValue, right: SymbolicValue, names: Names) -> Term:
     """Return the formula that two values of one type are equal."""
     match left, right:
@@ -191,6 +216,8 @@ def values_equal(left: SymbolicValue, right: SymbolicValue, names: Names) -> Ter
             row = names.for_shape(a.shape)
             return forall(row, equivalence(a.some(row), b.some(row)))
         case SetValue() as a, SetValue() as b:
+            if a.term is not None and a.term == b.term:
+                return TRUE
             row = names.for_shape(a.shape)
             return forall(row, equivalence(a.contains(row), b.contains(row)))
         case MapValue() as a, MapValue() as b:
@@ -246,7 +273,11 @@ def substitute_in(value: SymbolicValue, mapping: Mapping[Var, Term]) -> Symbolic
                 None if o.present is None else substitute(o.present, mapping),
             )
         case SetValue() as s:
-            return SetValue(s.shape, lambda row: substitute(s.contains(row), mapping))
+            return SetValue(
+                s.shape,
+                lambda row: substitute(s.contains(row), mapping),
+                None if s.term is None else substitute(s.term, mapping),
+            )
         case MapValue() as m:
             return MapValue(m.key, lambda row: substitute_in(m.at(row), mapping))
     assert_never(value)

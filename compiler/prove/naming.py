@@ -1,6 +1,6 @@
 """Names for the elements of small structures: `a1`, `p2`, `b0`, `v1`.
 
-A name is a short prefix of the sort's name, as short as tells the sorts apart, and a number:
+A set is named by what is in it. A name is a short prefix of the sort's name, as short as tells the sorts apart, and a number:
 nodes count from 1, ordered and opaque elements from 0. The elements of an enum are its
 members and keep their names; a quorum is named by its nodes.
 """
@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import assert_never
 
-from compiler.model.structure import Structure, Value
-from compiler.model.system import Model
+from compiler.model.evaluate import carrier
+from compiler.model.layout import Flat, Leaf, Product, leaves
+from compiler.model.structure import Row, Structure, Value
+from compiler.model.system import Model, SortDeclaration
 from compiler.model.term import Sort
 
 
@@ -34,9 +37,17 @@ def element_names(model: Model, sort: Sort, count: int) -> tuple[str, ...]:
     declaration = model.sort(sort.name)
     if declaration.kind == "enum":
         return declaration.elements
+    if declaration.kind == "set":
+        return tuple(f"{sort} {index}" for index in range(count))
     prefix = prefixes(model)[sort]
     first = 1 if declaration.kind == "role" else 0
     return tuple(f"{prefix}{first + index}" for index in range(count))
+
+
+def set_rows(declaration: SortDeclaration, structure: Structure, element: Value) -> list[Row]:
+    """Return the rows that are in an element of a sort of sets."""
+    assert declaration.member is not None
+    return [row[:-1] for row in structure.relations[declaration.member] if row[-1] == element]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +61,11 @@ class Naming:
         """Name the elements of `structure` by their places in the carriers."""
         names: dict[tuple[Sort, Value], str] = {}
         for declaration in model.sorts:
-            carrier = structure.carriers[declaration.sort]
-            if declaration.kind == "quorum":
+            elements = structure.carriers[declaration.sort]
+            if declaration.kind in ("quorum", "set"):
                 continue
             for element, name in zip(
-                carrier, element_names(model, declaration.sort, len(carrier)), strict=True
+                elements, element_names(model, declaration.sort, len(elements)), strict=True
             ):
                 names[declaration.sort, element] = name
         for quorum in model.quorums:
@@ -66,7 +77,34 @@ class Naming:
                     if (node, element) in rows
                 ]
                 names[quorum.sort, element] = "{" + ", ".join(members) + "}"
-        return Naming(names)
+        naming = Naming(names)
+        for declaration in model.sorts:
+            if declaration.element is not None:
+                for element in structure.carriers[declaration.sort]:
+                    names[declaration.sort, element] = naming.set(declaration, structure, element)
+        return naming
+
+    def set(self, declaration: SortDeclaration, structure: Structure, element: Value) -> str:
+        """Return what is in an element of a sort of sets, in the order of the carriers."""
+        assert declaration.element is not None
+        sorts = leaves(declaration.element)
+        rows = set_rows(declaration, structure, element)
+        rows.sort(key=lambda row: [carrier(structure, s).index(e) for s, e in zip(sorts, row)])
+        return "{" + ", ".join(self.flat(declaration.element, row) for row in rows) + "}"
+
+    def flat(self, shape: Flat, row: Row) -> str:
+        """Return a flat value as text; `row` has its columns."""
+        match shape:
+            case Leaf(sort=sort):
+                return self(sort, row[0])
+            case Product(parts=parts, record=record):
+                texts, start = [], 0
+                for part in parts:
+                    width = len(leaves(part))
+                    texts.append(self.flat(part, row[start : start + width]))
+                    start += width
+                return f"{record or ''}({', '.join(texts)})"
+        assert_never(shape)
 
     def __call__(self, sort: Sort, element: Value) -> str:
         """Return the name of `element` of `sort`; Booleans are `true` and `false`."""

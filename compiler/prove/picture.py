@@ -16,7 +16,6 @@ from compiler.model.evaluate import carrier
 from compiler.model.layout import (
     Flat,
     History,
-    Leaf,
     Product,
     SignatureLayout,
     Stored,
@@ -172,17 +171,7 @@ class Painter:
 
     def flat(self, shape: Flat, row: Row) -> str:
         """Return a flat value as text; `row` has its columns."""
-        match shape:
-            case Leaf(sort=sort):
-                return self.naming(sort, row[0])
-            case Product(parts=parts, record=record):
-                texts, start = [], 0
-                for part in parts:
-                    width = len(leaves(part))
-                    texts.append(self.flat(part, row[start : start + width]))
-                    start += width
-                return f"{record or ''}({', '.join(texts)})"
-        assert_never(shape)
+        return self.naming.flat(shape, row)
 
     # --- histories ------------------------------------------------------------------------
 

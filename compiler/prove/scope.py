@@ -22,7 +22,8 @@ from compiler.prove.naming import element_names, prefixes
 class Scope:
     """The sizes of one grounding.
 
-    `sizes`: of roles, opaque and ordered sorts by name, and of quorum sorts if they are free.
+    `sizes`: of roles, opaque and ordered sorts and sorts of sets by name, and of quorum sorts if
+    they are free. What is in the sets is left open.
     `parameters`: the values of the spec's parameters, by name.
     """
 
@@ -53,7 +54,7 @@ class Scope:
 
 def sized_sorts(model: Model, free_quorums: bool = False) -> tuple[str, ...]:
     """Return the names of the sorts whose size a scope chooses, single roles included."""
-    kinds = ("role", "opaque", "ordered") + (("quorum",) if free_quorums else ())
+    kinds = ("role", "opaque", "ordered", "set") + (("quorum",) if free_quorums else ())
     return tuple(d.sort.name for d in model.sorts if d.kind in kinds)
 
 

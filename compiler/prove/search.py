@@ -328,7 +328,8 @@ def search_scopes(model: Model) -> Iterator[tuple[int, Scope]]:
     """Yield the instances to search with their ranks, small ones first.
 
     Roles with a quorum have 1 to 4 nodes (an even number shows thresholds that count half as
-    a majority), others 2; opaque sorts have 2 elements, ordered ones 3 and then 4.
+    a majority), others 2; opaque sorts have 2 elements, ordered ones and sorts of sets 3 and
+    then 4. Which sets these are is for the solver to find.
     """
     voters = {quorum.role.name for quorum in model.quorums}
     ordered = any(declaration.kind == "ordered" for declaration in model.sorts)
@@ -341,7 +342,7 @@ def search_scopes(model: Model) -> Iterator[tuple[int, Scope]]:
                     size = 1
                 case "role":
                     size = voting if name in voters else others
-                case "ordered":
+                case "ordered" | "set":
                     size = ranks
                 case _:
                     size = 2

@@ -4,7 +4,8 @@ The abstraction keeps the model's state for a run, in carriers that hold the val
 run has spoken of so far. A value that comes up for the first time is put into its carrier,
 and then every symbol has its initial meaning there: the state is the one that there would be
 if the value had been in the carrier all along. The carrier of a counter has no gaps, and goes on
-above the highest value for as many steps as a handler can count in one step. What a node's
+above the highest value for as many steps as a handler can count in one step. That of a sort of
+sets has those that were in messages, requests and outputs, as sets of rows. What a node's
 variables hold is mapped by the layouts, which say where a variable lies in the model's symbols.
 """
 
@@ -103,6 +104,9 @@ class Abstraction:
         if sort == BOOL:
             return bool(value)
         element: Hashable = value
+        shape = self._kinds[sort].element
+        if shape is not None:
+            element = frozenset([self.columns(shape, member) for member in value])
         if sort in self._spare:
             self._count_to(sort, value)
         elif element not in self.members[sort]:
@@ -258,7 +262,7 @@ class Abstraction:
 
     def _grow(self, sort: Sort, element: Any) -> None:
         declaration = self._kinds[sort]
-        if declaration.kind not in ("opaque", "ordered"):
+        if declaration.kind not in ("opaque", "ordered", "set"):
             raise Foreign(f"{element!r} is not of {sort}")
         if self._initial is None:
             self.members[sort].add(element)
@@ -293,6 +297,8 @@ class Abstraction:
                     self._count_to(sort, zero)
             elif declaration.kind == "enum":
                 self.members[sort] = set(declaration.elements)
+            elif declaration.kind == "set":
+                self.members[sort] = {frozenset()}
             else:
                 self.members[sort] = set()
         constants: dict[Symbol, Any] = {}

@@ -78,10 +78,12 @@ class Monitor:
         self._machine = Machine(model)
         self._checked = [p.name for p in model.properties if invariants or p.kind == "safety"]
         self._actions: dict[tuple[str, type, str], list[Action]] = defaultdict(list)
-        for action in model.actions:
+        # All sets are there: a carrier just has those that the run has come to speak of.
+        actions = [replace(action, guard=action.enabling) for action in model.actions]
+        for action in actions:
             key = (action.role, type(action.trigger), _trigger_name(action))
             self._actions[key].append(action)
-        self._assuming = {a.name: _unassumed(a) for a in model.actions if a.assumption != TRUE}
+        self._assuming = {a.name: _unassumed(a) for a in actions if a.assumption != TRUE}
         self._messages = {signature.name: signature for signature in model.messages}
         self._requests = {signature.name: signature for signature in model.requests}
         self._outputs = {signature.name: signature for signature in model.outputs}
