@@ -43,12 +43,10 @@ def all_sets(
     """
     columns = [(False, True) if s == BOOL else carriers[s] for s in leaves(element)]
     rows: list[Row] = list(product(*columns))
-    if len(rows) >= limit.bit_length():
+    if 2 ** len(rows) > limit:
         return None
     return tuple(
-        frozenset(chosen)
-        for size in range(len(rows) + 1)
-        for chosen in combinations(rows, size)
+        frozenset(chosen) for size in range(len(rows) + 1) for chosen in combinations(rows, size)
     )
 
 
@@ -67,9 +65,9 @@ def rigid_structure(
     Enums are as declared; a quorum's elements are the sets of nodes that meet its threshold,
     as frozensets (`minimal_quorums`: see `quorum_sets`), for the given values of the spec's
     `parameters`. The elements of a sort of sets are frozensets of rows; if they are not given
-    there is the empty set alone. `owners` gives, by ordered sort, the owner of elements; the rest belong to
-    the owner role's nodes in turn, zero to the first. `constants` gives the rigid symbols that
-    the sorts do not: rows of a relation, values of a function. Raises `ValueError` where a
+    there is the empty set alone. `owners` gives, by ordered sort, the owner of elements; the rest
+    belong to the owner role's nodes in turn, zero to the first. `constants` gives the rigid symbols
+    that the sorts do not: rows of a relation, values of a function. Raises `ValueError` where a
     carrier is missing or empty, or a constant missing.
     """
     full = _carriers(model, carriers, parameters or {}, minimal_quorums)

@@ -259,7 +259,8 @@ def extend(
             raise ValueError(f"an element of {sort} needs an owner")
         functions[declaration.owner] = {**functions[declaration.owner], (element,): owner}
     if declaration.kind == "set":
-        assert declaration.member is not None and isinstance(element, frozenset)
+        assert declaration.member is not None
+        assert isinstance(element, frozenset)
         members = [(*row, element) for row in element]
         relations[declaration.member] = relations[declaration.member].union(members)
     for symbol, rows in (constants or {}).items():

@@ -160,10 +160,11 @@ def _flat_open(term: Term) -> str:
         case Apply(symbol=symbol, arguments=arguments):
             infix = _infix(symbol)
             if infix is not None:
-                *parts, last = arguments
-                texts = [_flat(a, _ATOM if len(parts) == 1 else _QUANTIFIER) for a in parts]
-                left = texts[0] if len(texts) == 1 else f"({', '.join(texts)})"
-                return f"{left} {infix} {_flat(last, _ATOM)}"
+                element, container = arguments[:-1], _flat(arguments[-1], _ATOM)
+                if len(element) == 1:
+                    return f"{_flat(element[0], _ATOM)} {infix} {container}"
+                columns = ", ".join(_flat(a, _QUANTIFIER) for a in element)
+                return f"({columns}) {infix} {container}"
             if not arguments:
                 return symbol.name
             return f"{symbol}({', '.join(_flat(a, _QUANTIFIER) for a in arguments)})"

@@ -13,7 +13,6 @@ from collections.abc import Set as AbstractSet
 from typing import assert_never
 
 from compiler.model.layout import (
-    leaves,
     RoleLayout,
     SignatureLayout,
     Stored,

@@ -1,8 +1,8 @@
 """Names for the elements of small structures: `a1`, `p2`, `b0`, `v1`.
 
-A set is named by what is in it. A name is a short prefix of the sort's name, as short as tells the sorts apart, and a number:
+A name is a short prefix of the sort's name, as short as tells the sorts apart, and a number:
 nodes count from 1, ordered and opaque elements from 0. The elements of an enum are its
-members and keep their names; a quorum is named by its nodes.
+members and keep their names; a quorum is named by its nodes, a set by what is in it.
 """
 
 from __future__ import annotations
@@ -89,7 +89,11 @@ class Naming:
         assert declaration.element is not None
         sorts = leaves(declaration.element)
         rows = set_rows(declaration, structure, element)
-        rows.sort(key=lambda row: [carrier(structure, s).index(e) for s, e in zip(sorts, row)])
+        rows.sort(
+            key=lambda row: [
+                carrier(structure, s).index(e) for s, e in zip(sorts, row, strict=True)
+            ]
+        )
         return "{" + ", ".join(self.flat(declaration.element, row) for row in rows) + "}"
 
     def flat(self, shape: Flat, row: Row) -> str:

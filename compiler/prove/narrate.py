@@ -224,7 +224,7 @@ def _elements(painter: Painter, structure: Structure) -> Data:
     for declaration in painter.model.sorts:
         sort = declaration.sort
         names: list[Data] = [painter.naming(sort, e) for e in structure.carriers[sort]]
-        if declaration.kind != "enum":
+        if declaration.kind not in ("enum", "set"):
             elements[sort.name] = names
         if declaration.owner is not None:
             owner = declaration.owner

@@ -81,7 +81,7 @@ class Painter:
             sort = declaration.sort
             names = [naming(sort, element) for element in structure.carriers[sort]]
             match declaration.kind:
-                case "enum":
+                case "enum" | "set":  # a set is told by what is in it, wherever it is
                     continue
                 case "ordered":
                     text = " < ".join(names)

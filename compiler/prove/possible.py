@@ -2,7 +2,8 @@
 
 In a branching logic the question is AG EF F. It speaks of the steps that are possible, so it is no
 property of single executions, and neither induction nor the search for a bad state answers it.
-Here the reachable states of a small instance are all computed, with the steps between them. The
+Here the reachable states of a small instance are all computed, with the steps between them; if
+messages carry sets, all sets of what there is in the instance are in it. The
 states from which F can be reached are found backwards from those where it holds, by the steps
 that count: not crashes; and of a role that the property does without, only crashes. What is left is
 stuck, and the shortest execution to it is the refutation. (Edmund Clarke, Allen Emerson, Design
@@ -22,6 +23,7 @@ from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
+from compiler.model.rigid import all_sets
 from compiler.model.structure import Row, Structure, Value
 from compiler.model.successors import (
     extend,
@@ -54,6 +56,9 @@ _WELCOME = 2_000
 
 _CONSTANTS = 16
 """How many meanings of the constants of roles are gone through."""
+
+_SETS = 256
+"""How many sets of one type there may be in an instance."""
 
 _FURTHER = 4_000
 """States visited to find out whether more values of the ordered sorts help a stuck state."""
@@ -88,6 +93,11 @@ def _decide(model: Model, possibility: Possibility, seconds: float) -> Possibili
     for needed, scope in _instances(model):
         limit = _NEEDED if needed else _WELCOME
         words = scope.describe(model)
+        if with_sets(model, scope) is None:
+            if needed:
+                reason = f"there are more than {_SETS} sets that a message can carry, with {words}"
+                return PossibilityResult(possibility, Unknown(reason))
+            continue
         for start in _starts(model, scope):
             graph = _Graph(model, possibility, start)
             graph.explore(limit, deadline)
@@ -130,6 +140,8 @@ def _instances(model: Model) -> Iterator[tuple[bool, Scope]]:
                     sizes.append((name, 1 if is_single(model, name) else nodes))
                 case "ordered":
                     sizes.append((name, 2))
+                case "set":
+                    continue
                 case _:
                     sizes.append((name, values))
         for scope in with_parameters(model, tuple(sizes)):
@@ -137,10 +149,24 @@ def _instances(model: Model) -> Iterator[tuple[bool, Scope]]:
             yield values == 1 and nodes in sorted(allowed)[:2], scope
 
 
+def with_sets(model: Model, scope: Scope) -> dict[Sort, tuple[Value, ...]] | None:
+    """Return the carriers of an instance, every set among them; None if these are too many."""
+    found: dict[Sort, tuple[Value, ...]] = dict(carriers(model, scope))
+    for declaration in model.sorts:
+        if declaration.element is not None:
+            sets = all_sets(declaration.element, found, _SETS)
+            if sets is None:
+                return None
+            found[declaration.sort] = sets
+    return found
+
+
 def _starts(model: Model, scope: Scope) -> Iterator[Structure]:
     """Yield the initial states of an instance, one for each meaning of the roles' constants."""
-    known = carriers(model, scope)
-    given = {d.sort: known[d.sort] for d in model.sorts if d.kind in ("role", "opaque", "ordered")}
+    known = with_sets(model, scope)
+    assert known is not None
+    kinds = ("role", "opaque", "ordered", "set")
+    given = {d.sort: known[d.sort] for d in model.sorts if d.kind in kinds}
     of_sorts = {
         symbol
         for d in model.sorts
@@ -253,7 +279,8 @@ class _Graph:
         more = _with_more_values(self.model, self.states[number])
         if more is None:
             return True
-        escapes = self._escapes(more) if time.monotonic() < deadline else None
+        known = with_more_sets(self.model, more) if time.monotonic() < deadline else None
+        escapes = None if known is None else self._escapes(known)
         if escapes is False:
             return True
         if escapes is None:
@@ -328,6 +355,18 @@ def _with_more_values(model: Model, state: Structure) -> Structure | None:
             element = f"further {declaration.sort}{number}"
             state = extend(model, state, declaration.sort, element, owner=owner)
     return state if ordered else None
+
+
+def with_more_sets(model: Model, state: Structure) -> Structure | None:
+    """Return the state with every set of the elements that it has; None if these are too many."""
+    for declaration in model.sorts:
+        if declaration.element is not None:
+            sets = all_sets(declaration.element, state.carriers, _SETS)
+            if sets is None:
+                return None
+            for new in set(sets).difference(state.carriers[declaration.sort]):
+                state = extend(model, state, declaration.sort, new)
+    return state
 
 
 def _trace(model: Model, graph: _Graph, number: int, scope: Scope) -> Trace:

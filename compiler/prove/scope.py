@@ -120,6 +120,8 @@ def carriers(model: Model, scope: Scope) -> dict[Sort, tuple[Hashable, ...]]:
         sort = declaration.sort
         if declaration.kind == "enum":
             found[sort] = declaration.elements
+        elif declaration.kind == "set" and sort.name not in dict(scope.sizes):
+            found[sort] = ()  # whoever asks puts sets there
         elif declaration.kind != "quorum":
             found[sort] = element_names(model, sort, scope.size(sort.name))
     names = prefixes(model)
