@@ -167,7 +167,10 @@ class Declarations:
         found = []
         for _ in range(self.random.choice((0, 1, 1, 2))):
             type_ = self._flat()
-            found.append((self.name("f"), option(type_) if self.chance(0.35) else type_))
+            if self.chance(0.2):
+                found.append((self.name("f"), set_of(type_)))
+            else:
+                found.append((self.name("f"), option(type_) if self.chance(0.35) else type_))
         return tuple(found)
 
     def _role(self, type_: Type) -> Role:

@@ -1,0 +1,1 @@
+"""Sets in messages, requests and outputs, from the spec to the run."""
