@@ -78,6 +78,9 @@ CASES = (
         "fast_paxos",
         {"Proposer": 2, "Coordinator": 2, "Acceptor": 3, "Learner": 2},
     ),
+    # As for Paxos: one acceptor is a majority, and of three learners one hears the second decision
+    # first.
+    Case("multi_paxos_fresh_commands", "multi_paxos", {"Proposer": 2, "Acceptor": 1, "Learner": 3}),
     Case("shard_transfer_two_servers", "shard_transfer", {"Node": 2}, "one_server"),
     Case("map_reduce_both_counted", "map_reduce", {"Worker": 2}, "one_result_of_every_map"),
     Case("lineage_missing_inputs", "lineage", {"Worker": 2}, "all_have_the_same"),
