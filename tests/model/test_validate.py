@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from compiler.model.layout import RoleLayout, StoredLeaf, StoredOption, VariableLayout
+from compiler.model.layout import Leaf, RoleLayout, StoredLeaf, StoredOption, VariableLayout
 from compiler.model.system import (
     Action,
     Assertion,
@@ -133,6 +133,19 @@ BROKEN: list[tuple[Model, str]] = [
         with_sort(MAJORITY, SortDeclaration(MAJORITY, "quorum", member=LESS)),
         "does not take a node and a quorum",
     ),
+    (
+        with_sort(MAJORITY, SortDeclaration(MAJORITY, "set", element=Leaf(VALUE))),
+        "member is missing",
+    ),
+    (
+        with_sort(MAJORITY, SortDeclaration(MAJORITY, "set", member=MEMBER)),
+        "its sets have elements of no shape",
+    ),
+    (
+        with_sort(MAJORITY, SortDeclaration(MAJORITY, "set", member=MEMBER, element=Leaf(VALUE))),
+        "does not take an element and a set",
+    ),
+    (with_action(lambda a: replace(a, sets=Apply(LESS, (B, B)))), "sets: the variable b is free"),
     (with_symbol(replace(LESS, mutable=True)), "symbol Ballot.<: declared 2 times"),
     (with_symbol(Symbol("s", (UNKNOWN,), BOOL, mutable=False)), "Unknown is not declared"),
     (with_symbol(Symbol("s", (), BOOL, mutable=False, unique=1)), "has fewer arguments"),
