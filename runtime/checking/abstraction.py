@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import enum
 from bisect import bisect_left
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeAlias, assert_never, cast
 
@@ -233,25 +234,48 @@ class Abstraction:
 
     # --- carriers --------------------------------------------------------------------------
 
-    def provide(self, variables: tuple[Var, ...], node: NodeId) -> None:
-        """Have an element above all that the run has spoken of, for a `pick` of the node.
+    def provide(self, variables: Iterable[Var], node: NodeId) -> None:
+        """Have elements above all that the run has spoken of, for the `pick`s of the node.
 
-        The model may always pick a higher one; the code's need not show in what it does.
+        The model may always pick a higher one, and for each pick one that is higher than that of
+        the pick before; the code's need not show in what it does.
         """
+        picks = Counter[Sort]()
         for sort in (variable.sort for variable in variables):
             declaration = self._kinds.get(sort)
             if declaration is None or declaration.kind != "ordered":
                 continue
             if declaration.next is not None:
                 continue  # there is one already
+            picks[sort] += 1
+            number = self._highest[sort].number + picks[sort]
             if declaration.owner is None:
-                spare = type(self._highest[sort])(self._highest[sort].number + 1)
+                spare = type(self._highest[sort])(number)
             elif node in self.members[declaration.owner.result]:
-                spare = type(self._highest[sort])(self._highest[sort].number + 1, node)
+                spare = type(self._highest[sort])(number, node)
             else:
                 continue
             if spare not in self.members[sort]:
                 self._grow(sort, spare)
+
+    def provide_all(self, variables: Iterable[Var], node: NodeId) -> None:
+        """Have every element that the code of the node may pick above one that there is.
+
+        It takes the next that it can make. Which one that was decides what else it does, where the
+        handler compares it with another value and what it does tells nothing of it.
+        """
+        for sort in [variable.sort for variable in variables]:
+            declaration = self._kinds.get(sort)
+            if declaration is None or declaration.kind != "ordered" or declaration.next is not None:
+                continue
+            owner = declaration.owner
+            if owner is not None and node not in self.members[owner.result]:
+                continue
+            make = type(self._highest[sort])
+            for number in sorted({cast(Any, element).number for element in self.members[sort]}):
+                above = make(number + 1) if owner is None else make(number + 1, node)
+                if above not in self.members[sort]:
+                    self._grow(sort, above)
 
     def _count_to(self, sort: Sort, value: Any) -> None:
         """Have the values of a counter up to `value`, and those that a step may count on to."""

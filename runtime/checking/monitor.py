@@ -10,7 +10,7 @@ with the emitter: the evaluator is the second opinion.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, assert_never
 
@@ -223,6 +223,27 @@ class Monitor:
     def _taken(self, step: Handled, code: Role, effects: Effects) -> None:
         """Find the model's step that is the code's, and take it."""
         candidates = list(self._candidates(step))
+        difference = self._take(candidates, step, code, effects)
+        if difference is None:
+            return
+        picks = [v for action, _ in candidates for v in _picked(action)]
+        if picks:  # it may have picked a value that the run has not spoken of
+            self._abstraction.provide_all(picks, step.node)
+            difference = self._take(candidates, step, code, effects)
+            if difference is None:
+                return
+        if not self.permits(step):
+            difference = f"{step.node} took a step that breaks what the spec assumes by `assume`"
+        self._report("mismatch", self._label(step), difference)
+
+    def _take(
+        self,
+        candidates: Sequence[tuple[Action, dict[Var, Hashable]]],
+        step: Handled,
+        code: Role,
+        effects: Effects,
+    ) -> str | None:
+        """Take the step of the model that is the code's, or return in words why there is none."""
         emitted = self._emitted(step, effects)
         changes = self._tracker.changes(code)
         rows = self._abstraction.rows(code) if changes is None else None
@@ -248,17 +269,14 @@ class Monitor:
                 if difference is None:
                     self._check_assertions(action, before, arguments)
                     self._move(before, after)
-                    return
+                    self.failure = None
+                    return None
                 found.append(difference)
                 differences.append(f"{action.name}: {difference.text}")
         self.failure = Failure(self.model, self._machine, before, tuple(nearest))
-        if not self.permits(step):
-            detail = f"{step.node} took a step that breaks what the spec assumes by `assume`"
-        elif differences:
-            detail = "; or ".join(dict.fromkeys(differences))
-        else:
-            detail = f"{step.node} took a step that the model does not have in this state"
-        self._report("mismatch", self._label(step), detail)
+        if differences:
+            return "; or ".join(dict.fromkeys(differences))
+        return f"{step.node} took a step that the model does not have in this state"
 
     def _move(self, before: Structure, after: Structure) -> None:
         self._abstraction.structure = after
@@ -412,8 +430,7 @@ class Monitor:
                     shape = shapes.answers[choice.name]
                     columns = self._abstraction.columns(shape, answers[choice.name])
                     known |= zip(choice.variables, columns, strict=True)
-                elif choice.kind == "pick":
-                    self._abstraction.provide(choice.variables, step.node)
+            self._abstraction.provide(_picked(action), step.node)
             yield action, known
 
     def _field(self, parameter: FieldParameters, shape: Flat, value: object) -> dict[Var, Hashable]:
@@ -518,6 +535,11 @@ def _flat(shape: Shape, columns: Iterator[Var]) -> Flat:
             return Product(tuple(_flat(part, columns) for part in parts))
         case _:
             return Leaf(next(columns).sort)
+
+
+def _picked(action: Action) -> tuple[Var, ...]:
+    """Return the parameters that the node itself chooses."""
+    return tuple(v for choice in action.choices if choice.kind == "pick" for v in choice.variables)
 
 
 def _unassumed(action: Action) -> Action:

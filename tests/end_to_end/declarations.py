@@ -86,6 +86,10 @@ class Place:
         return replace(self, readable=tuple(r for r in self.readable if r[0] not in names))
 
 
+WITH_SETS = 50_000
+"""From this seed on fields may be sets."""
+
+
 class Declarations:
     """The declarations of one spec; equal seeds draw equal ones."""
 
@@ -167,7 +171,7 @@ class Declarations:
         found = []
         for _ in range(self.random.choice((0, 1, 1, 2))):
             type_ = self._flat()
-            if self.chance(0.2):
+            if self.seed >= WITH_SETS and self.chance(0.3):
                 found.append((self.name("f"), set_of(type_)))
             else:
                 found.append((self.name("f"), option(type_) if self.chance(0.35) else type_))

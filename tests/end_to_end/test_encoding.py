@@ -101,11 +101,12 @@ def check(first: int, count: int, states: int) -> None:
                 raise AssertionError(f"spec {seed}: {error}\n{text}") from error
 
 
-def test_encoding_and_model_agree() -> None:
-    check(0, 25, 2)
+@pytest.mark.parametrize("first", [0, 50_000])
+def test_encoding_and_model_agree(first: int) -> None:
+    check(first, 25, 2)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("first", range(30_000, 40_000, 1000))
+@pytest.mark.parametrize("first", [*range(30_000, 40_000, 1000), 51_000])
 def test_encoding_and_model_agree_often(first: int) -> None:
     check(first, 60, 4)
