@@ -31,7 +31,7 @@ from typing import ClassVar, Final, NamedTuple, Never, TypeAlias, cast
 PROTOCOL: Final = "MultiPaxos"
 # Relative to the directory of this file.
 SPEC: Final = "../specs/multi_paxos.accord"
-SPEC_SHA256: Final = "6065c878147b2b98caccbc4a8f8571e037b42d2d8ffda84cb63ce4785a1a112b"
+SPEC_SHA256: Final = "34c5ce02e95e45f42c98938602c403bcacf46b6c189abfae8d0a77ff47cdfaf5"
 PROVED: Final = True
 
 NodeId: TypeAlias = str
@@ -436,12 +436,10 @@ class Proposer:
             return [Arm(ProposeTimer(), 1, 1), Arm(RetryTimer(), 150, 300)]
         return []
 
-    # multi_paxos.accord:71  on timeout propose when exists vote in votes: vote.slot = next:
+    # multi_paxos.accord:71  on timeout propose:
     def on_timeout_propose_leading(self, timer: ProposeTimer) -> Effects | None:
         """The slot may be decided already: only the last vote for it is safe."""
         if self.state is not ProposerState.LEADING:
-            return None
-        if not any(vote.slot == self.next for vote in self.votes):
             return None
         choices = [
             last
