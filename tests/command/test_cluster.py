@@ -50,7 +50,13 @@ def test_a_cluster_is_driven_from_elsewhere(tmp_path: Path) -> None:
         first, second = status.out.splitlines()
         assert first.startswith("n1 Node down")
         assert second.startswith("n2 Node paused")
-        for words in (("resume", "2"), ("restart", "n1"), ("partition", "1/2"), ("clog", "1", "2")):
+        disturbances: list[tuple[str, ...]] = [
+            ("resume", "2"),
+            ("restart", "n1"),
+            ("partition", "1/2"),
+            ("clog", "1", "2"),
+        ]
+        for words in disturbances:
             assert run("cluster", *words, *data).code == 0
         found = json.loads(run("cluster", "status", "--json", *data).out)
         assert [(one["id"], one["process"], one["cut"]) for one in found] == [
@@ -58,7 +64,8 @@ def test_a_cluster_is_driven_from_elsewhere(tmp_path: Path) -> None:
             ("n2", "up", ["n1"]),
         ]
         assert found[0]["variables"] == {"epoch": "#0", "value": "#0", "leaving": "#0"}
-        for words in (("heal",), ("release", "1", "2")):
+        repairs: list[tuple[str, ...]] = [("heal",), ("release", "1", "2")]
+        for words in repairs:
             assert run("cluster", *words, *data).code == 0
         wrong = run("cluster", "kill", "n3", *data)
         assert (wrong.code, wrong.err) == (

@@ -1,3 +1,5 @@
+"""The verdict on a history agrees with trying all orders, and running out is never a pass."""
+
 from __future__ import annotations
 
 from collections.abc import Hashable

@@ -1,3 +1,5 @@
+"""The format of histories, and what is refused."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""The picture of a window: every operation is there, and every text is escaped."""
+
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET

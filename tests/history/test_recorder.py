@@ -1,3 +1,5 @@
+"""What clients did, recorded from threads and coroutines, written and read back."""
+
 from __future__ import annotations
 
 import asyncio
