@@ -3,8 +3,7 @@
     python -m benchmarks.prover [--seeds N] [--jobs N] [--timeout SECONDS] SPEC ...
 
 For each spec and seed: how many obligations the solver was given, how many of them it left open,
-the time of all, and the slowest one. Nothing is taken from the cache. `benchmarks/open/` holds
-specs that are not proved yet, to measure a better prover with.
+the time of all, and the slowest one. Nothing is taken from the cache.
 """
 
 from __future__ import annotations
