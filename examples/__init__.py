@@ -1,0 +1,1 @@
+"""Programs over the protocols: processes on this machine, killed while they work."""

@@ -1,0 +1,1 @@
+"""Tests of the example programs, each run in a short form."""
