@@ -328,8 +328,8 @@ def search_scopes(model: Model) -> Iterator[tuple[int, Scope]]:
     """Yield the instances to search with their ranks, small ones first.
 
     Roles with a quorum have 1 to 4 nodes (an even number shows thresholds that count half as
-    a majority), others 2; opaque sorts have 2 elements, ordered ones and sorts of sets 3 and
-    then 4. Which sets these are is for the solver to find.
+    a majority), others 2; opaque sorts have 2 elements, ordered ones and sorts of sets 3, then 4,
+    then 5. Which sets these are is for the solver to find.
     """
     voters = {quorum.role.name for quorum in model.quorums}
     ordered = any(declaration.kind == "ordered" for declaration in model.sorts)
@@ -353,6 +353,8 @@ def search_scopes(model: Model) -> Iterator[tuple[int, Scope]]:
     if ordered:
         plans.append((3, 2, 4))
     plans.append((3, 3, 4 if ordered else 3))
+    if ordered:
+        plans.append((3, 2, 5))
     for rank, plan in enumerate(plans):
         for scope in with_parameters(model, sizes(*plan)):
             yield rank, scope

@@ -20,7 +20,8 @@ class Case:
 
     `correct_sizes`: those of the correct spec, where they must differ. `breaks`: the safety
     property that an execution must break; or, if not `unsafe`, the `possible` that is out of
-    reach for ever at its end.
+    reach for ever at its end. `long`: looking for the execution takes a minute. `rare`: too
+    many things must come together for the simulator to meet it by chance.
     """
 
     name: str
@@ -29,6 +30,8 @@ class Case:
     breaks: str = "agreement"
     unsafe: bool = True
     correct_sizes: Mapping[str, int] | None = None
+    long: bool = False
+    rare: bool = False
 
     @property
     def path(self) -> Path:
@@ -84,6 +87,19 @@ CASES = (
     Case("shard_transfer_two_servers", "shard_transfer", {"Node": 2}, "one_server"),
     Case("map_reduce_both_counted", "map_reduce", {"Worker": 2}, "one_result_of_every_map"),
     Case("lineage_missing_inputs", "lineage", {"Worker": 2}, "all_have_the_same"),
+    Case("raft_volatile_vote", "raft", {"Server": 3}, "election_safety"),
+    Case("raft_no_up_to_date_check", "raft", {"Server": 3}, "state_machine_safety", long=True),
+    Case("raft_truncates_always", "raft", {"Server": 3}, "state_machine_safety", long=True),
+    Case("raft_stale_read", "raft", {"Server": 3}, "reads_are_fresh", long=True),
+    # Four elections in the right order, among three servers: random runs don't meet it.
+    Case(
+        "raft_counts_older_terms",
+        "raft",
+        {"Server": 3},
+        "leader_completeness",
+        long=True,
+        rare=True,
+    ),
 )
 """Every spec in specs/flawed; a test compares."""
 

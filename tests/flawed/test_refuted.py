@@ -39,7 +39,10 @@ def test_every_flawed_spec_is_a_case() -> None:
     assert {case.path for case in CASES} == set((SPECS / "flawed").glob("*.accord"))
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(c, id=c.name, marks=[pytest.mark.slow] if c.long else []) for c in CASES],
+)
 def test_it_is_refuted_by_an_execution_of_the_code(case: Case) -> None:
     """One test, since what takes time is the proof."""
     code, model = module(case.path), compiled(case.path).model
