@@ -148,7 +148,9 @@ def add_torture(commands: Any, run: Callable[[argparse.Namespace], int], types: 
         "--spec", type=Path, metavar="FILE", help="the spec, if it is not where the module says"
     )
     parser.add_argument(
-        "--no-trace-check", action="store_true", help="do not hold the nodes' steps to the model"
+        "--no-trace",
+        action="store_true",
+        help="neither write the nodes' steps down nor hold them to the model",
     )
     parser.add_argument(
         "--check-seconds",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import sys
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -48,10 +49,11 @@ def run(options: argparse.Namespace) -> int:
         if (directory / "traces").exists():
             raise UsageError(f"{directory} has traces of an earlier run; take another directory")
         result = _torture(options, plan, directory)
-        began = time.monotonic()
+        if not options.json:
+            _print(result, plan, directory)
+            sys.stdout.flush()  # the check of the steps may take long
         if compiled is not None:
-            _check_trace(result, module_of(compiled.protocol), compiled, directory, options)
-        seconds = time.monotonic() - began
+            _check_trace(result, compiled, directory, options)
     except ClusterFailure as error:
         raise UsageError(str(error)) from None
     except (TraceError, CheckingError) as error:
@@ -59,9 +61,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(_data(result, plan, directory), indent=2))
     else:
-        _print(result, plan, directory)
-        if compiled is not None and result.trace is not None:
-            print_verdict(compiled, module_of(compiled.protocol), result.trace, seconds)
+        print(f"torture: {result.outcome}")
     return EXITS[result.outcome]
 
 
@@ -77,13 +77,13 @@ def _module_and_spec(options: argparse.Namespace) -> tuple[Module, Compiled | No
                 f"torture is for the key-value service, which runs on Raft; {module.PROTOCOL} has "
                 f"no request `{name}`"
             )
-    if options.no_trace_check:
+    if options.no_trace:
         return module, None
     path = options.spec or (options.module.parent / module.SPEC)
     if options.spec is None and not path.exists():
         raise UsageError(
             f"the spec of {options.module} is not at {path}, where the module says; name it with "
-            "--spec, or run without the check of the traces with --no-trace-check"
+            "--spec, or run without the check of the steps with --no-trace"
         )
     compiled = compile_file(path)
     if sha256(compiled.source.text.encode()).hexdigest() != module.SPEC_SHA256:
@@ -109,6 +109,7 @@ def _plan(module: Module, options: argparse.Namespace) -> TortureOptions:
         faults=faults,
         load=LoadOptions(clients=options.clients, rate=options.rate),
         tls=options.tls,
+        trace=not options.no_trace,
     )
     return plan if options.app is None else replace(plan, application=options.app)
 
@@ -142,15 +143,12 @@ def _log(directory: Path) -> Any:
 
 
 def _check_trace(
-    result: Result,
-    module: Module,
-    compiled: Compiled,
-    directory: Path,
-    options: argparse.Namespace,
+    result: Result, compiled: Compiled, directory: Path, options: argparse.Namespace
 ) -> None:
+    """Hold the nodes' steps to the model, beside which the code runs that it was built to."""
     from runtime.cluster.torture import judge_trace
 
-    began = time.monotonic()
+    module, began = module_of(compiled.protocol), time.monotonic()
     with progress("steps", enabled=not options.json) as advance:
 
         def goes_on(steps: int, total: int) -> bool:
@@ -159,13 +157,15 @@ def _check_trace(
             return limit is None or time.monotonic() - began < limit
 
         judge_trace(result, module, compiled.model, directory, goes_on)
+    if not options.json and result.trace is not None:
+        print_verdict(compiled, module, result.trace, time.monotonic() - began)
 
 
 # --- telling ------------------------------------------------------------------------------------
 
 
 def _print(result: Result, plan: TortureOptions, directory: Path) -> None:
-    print(f"torture: {plan.seconds:g} s, seed {plan.seed}, {plan.nodes} nodes: {result.outcome}")
+    print(f"torture: {plan.seconds:g} s, seed {plan.seed}, {plan.nodes} nodes")
     faults = ", ".join(f"{name} {count}" for name, count in result.faults.items())
     print(f"  faults      {faults or 'none'}")
     print(f"  operations  {result.operations:,}, {result.unanswered:,} of them without an answer")

@@ -161,7 +161,10 @@ def _free(stack: ExitStack, wanted: Address | None) -> Address:
     tries = (random.randrange(_LOWEST, _HIGHEST) for _ in range(_TRIES))
     for port in tries if wanted is None else (wanted.port, *tries):
         taken = stack.enter_context(socket.socket())
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if wanted is not None and port == wanted.port:
+            # As the node binds it: earlier connections to it may not be forgotten yet. For a new
+            # port that would not do: two sockets may have one as long as neither listens.
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             taken.bind((HOST, port))
         except OSError:

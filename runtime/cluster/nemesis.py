@@ -15,6 +15,7 @@ from typing import Final
 
 from runtime.cluster.cluster import Cluster
 from runtime.cluster.driver import NodeDown
+from runtime.cluster.errors import ClusterFailure
 from runtime.contract import NodeId
 
 FAULTS: Final = ("kill", "kill all", "pause", "partition", "clog", "disk", "clock", "weather")
@@ -72,6 +73,10 @@ class Nemesis:
             self.counts[fault] += 1
             try:
                 await self._harm(random, fault, nodes)
+            except (NodeDown, ClusterFailure):
+                if not self._cluster.deaths:
+                    raise
+                return  # a node has died of something else: that is the result of the run
             finally:
                 self._held.difference_update(nodes)
 

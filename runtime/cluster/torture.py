@@ -33,9 +33,9 @@ Outcome: TypeAlias = Literal["right", "wrong", "unknown"]
 class TortureOptions:
     """What is done for how long.
 
-    `seconds` of load; `interval` and `length` are those of `Nemesis`. `application` and `store`
-    are what each node runs, and on what; others than the right ones are for tests. `bounds` is
-    what deciding the history may cost, `check_seconds` what checking the traces may take.
+    `seconds` of load; `interval`, `length` and `faults` are those of `Nemesis`. `trace` is whether
+    nodes write their steps down. `application` and `store` are what each node runs, and on what;
+    others than the right ones are for tests. `bounds` is what deciding the history may cost.
     """
 
     seconds: float = 60.0
@@ -46,6 +46,7 @@ class TortureOptions:
     faults: tuple[str, ...] = FAULTS
     load: LoadOptions = field(default_factory=LoadOptions)
     tls: bool = False
+    trace: bool = True
     application: str = APPLICATION
     store: str | None = None
     bounds: Bounds = field(default_factory=Bounds)
@@ -107,6 +108,7 @@ async def torture(
         data=directory,
         app=options.application,
         tls=options.tls,
+        trace=options.trace,
         tell=False,
         store=options.store,
         log_level="info",
@@ -132,7 +134,8 @@ async def torture(
             await harm
             load.stop()
         try:
-            await cluster.connected()
+            if not cluster.deaths:
+                await cluster.connected()
             result.wrong = await load.read_all()
         except TimeoutError:
             result.stuck = await _stuck(cluster, load)

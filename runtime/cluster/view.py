@@ -56,8 +56,9 @@ def process(status: NodeStatus) -> str:
 
 
 def variables(status: NodeStatus) -> str:
-    """Return a node's variables on one line."""
-    return " ".join(f"{name}={value}" for name, value in (status.variables or {}).items())
+    """Return a node's variables on one line, but for those that are empty."""
+    shown = (status.variables or {}).items()
+    return " ".join(f"{name}={value}" for name, value in shown if value not in ("#0", "none"))
 
 
 def peers(status: NodeStatus) -> str:

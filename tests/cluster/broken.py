@@ -85,3 +85,16 @@ class StaleKeyValue(KeyValue):
 
 def stale() -> StaleKeyValue:
     return StaleKeyValue()
+
+
+class DyingKeyValue(KeyValue):
+    """Ends its node after a few batches."""
+
+    def _apply(self, index: int, body: object) -> None:
+        super()._apply(index, body)
+        if index > 20 and self.node.id == "s1":
+            raise RuntimeError("died on purpose")
+
+
+def dying() -> DyingKeyValue:
+    return DyingKeyValue()

@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -153,3 +155,27 @@ def test_torture_tells_what_came_of_it(tmp_path: Path) -> None:
     assert (again.code, "traces of an earlier run" in again.err) == (2, True)
     wrong = run("torture", raft, "--faults", "rain")
     assert (wrong.code, "there is no `rain`" in wrong.err) == (2, True)
+
+
+def lives(pid: int) -> bool:
+    """Whether there is a process that has not ended, whether or not anybody has asked for how."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes() != b""
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a paused process can outlive it elsewhere")
+def test_nothing_outlives_it(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with up(data, "--nodes", "2") as process:
+        assert run("cluster", "pause", "2", "--data", data).code == 0
+        statuses = json.loads(run("cluster", "status", "--json", "--data", data).out)
+        process.kill()
+        process.wait(timeout=60)
+        end = time.monotonic() + 20
+        while any(lives(one["pid"]) for one in statuses):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+    again = run("cluster", "status", "--data", data)
+    assert (again.code, "no cluster is up" in again.err) == (2, True)
