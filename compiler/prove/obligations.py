@@ -18,7 +18,7 @@ declaration. This is what the cache's keys are made of.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
@@ -83,7 +83,7 @@ class Task:
 
     The obligation holds if `formulas` (the guard and the negated goal, over constants that are
     free variables) contradict the axioms and, if `inductive`, the properties. `digest` is of
-    `formulas` alone.
+    `formulas` alone. `given` names the assertions that are among them: a proof leans on these.
     """
 
     obligation: Obligation
@@ -91,6 +91,7 @@ class Task:
     inductive: bool
     digest: str
     symbols: frozenset[Symbol]
+    given: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +111,14 @@ class Obligations:
     members: Mapping[Sort, tuple[Element, ...]] = field(repr=False)
 
 
-def obligations(model: Model, encoded: Model, facts: Iterable[Axiom] = ()) -> Obligations:
+def obligations(
+    model: Model, encoded: Model, facts: Iterable[Axiom] = (), *, lemmas: bool = True
+) -> Obligations:
     """Return everything to be shown so that all properties of `encoded` are inductive.
 
     `encoded` is `model` after `relationalise` (or `model` itself); the obligations name the
-    actions of `model`. `facts` are the quorum facts that were proved.
+    actions of `model`. `facts` are the quorum facts that were proved. With `lemmas`, an action's
+    assertions are given to what it has to show besides them.
     """
     enums = members(encoded)
     axioms = tuple(
@@ -135,7 +139,8 @@ def obligations(model: Model, encoded: Model, facts: Iterable[Axiom] = ()) -> Ob
         for assertion in action.assertions:
             obligation = Obligation("assertion", assertion.name, originals[action.name])
             tasks.append(step.task(obligation, step.before(assertion.formula)))
-            step.given(assertion.formula)
+            if lemmas:
+                step.give(assertion.name, assertion.formula)
         for property_ in encoded.properties:
             obligation = Obligation("preserved", property_.name, originals[action.name])
             after = None
@@ -151,15 +156,6 @@ def obligations(model: Model, encoded: Model, facts: Iterable[Axiom] = ()) -> Ob
         if before != after
     )
     return Obligations(encoded, axioms, properties, tuple(tasks), tuple(untouched), total, enums)
-
-
-def taken_for_granted(obligation: Obligation) -> Iterator[str]:
-    """Yield the names of the assertions that the task for an obligation is given."""
-    if obligation.action is not None:
-        for assertion in obligation.action.assertions:
-            if assertion.name == obligation.name:
-                return
-            yield assertion.name
 
 
 def exclusion(work: Obligations, action: Action) -> Task:
@@ -214,9 +210,10 @@ class Transition:
         apart = rename(guard, numbered("g"), self.constants)
         named = [equivalence(name_, condition) for condition, name_ in self.conditions.items()]
         self.guard = conjuncts(_solver_form(conjunction((apart, *named)), True, enums))
+        self.given: tuple[str, ...] = ()
 
-    def given(self, formula: Term) -> None:
-        """Let the tasks made from now on take `formula`, of the state before, for granted.
+    def give(self, name: str, formula: Term) -> None:
+        """Let the tasks made from now on take an assertion for granted.
 
         An assertion is an obligation of its own: it holds wherever the action is enabled and the
         properties hold. So what follows from it and them follows from them alone, if it is proved;
@@ -224,6 +221,7 @@ class Transition:
         """
         named = _put_names(self.before(formula), self.conditions)
         self.guard += conjuncts(_solver_form(named, True, self.enums))
+        self.given += (name,)
 
     def after(self, formula: Term) -> Term:
         """Return the weakest precondition of a closed formula, its variables named apart."""
@@ -244,7 +242,7 @@ class Transition:
         formulas = [_apart(part) for part in dict.fromkeys(formulas)]
         found = frozenset().union(*(symbols_of(part) for part in formulas))
         text = digest(formulas, self.enums)
-        return Task(obligation, tuple(formulas), self.inductive, text, found)
+        return Task(obligation, tuple(formulas), self.inductive, text, found, self.given)
 
     def _after(self, term: Term) -> Term:
         """Substitute the updates."""

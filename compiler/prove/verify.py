@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from compiler.model.system import Axiom, Model, Property
 from compiler.prove.cache import Cache
 from compiler.prove.hollow import hollow, remembered
-from compiler.prove.obligations import Obligations, Task, obligations, taken_for_granted
+from compiler.prove.obligations import Obligations, Task, obligations
 from compiler.prove.quorums import prove_facts
 from compiler.prove.relational import relationalise
 from compiler.prove.solve import Answer, Failed, solve
@@ -64,11 +64,11 @@ class VerifyOptions:
     only: tuple[str, ...] = ()
     cache: Cache | None = None
     search: bool = True
-    search_seconds: float = 30.0
+    search_seconds: float = 60.0
     counterexample_seconds: float = 10.0
 
 
-_POSSIBLE_SHARE = 4.0
+_POSSIBLE_SHARE = 2.0
 """Visiting all states takes longer than a search: so many times as long is allowed."""
 
 
@@ -137,6 +137,7 @@ class _Verification:
     def report(self) -> Report:
         answers = self._solve(self.work)
         results = self._results(answers)
+        self._show_without_lemmas(answers, results)
         properties = self._properties(answers, results)
         only = self.options.only
         findings: tuple[Finding, ...] = ()
@@ -227,6 +228,23 @@ class _Verification:
             found[index] = ObligationResult(answer.obligation, settled, answer.seconds)
         return [found[index] for index in range(len(answers))]
 
+    def _show_without_lemmas(self, answers: list[Answer], results: list[ObligationResult]) -> None:
+        """Show anew what leans on an assertion that is not proved; bring both up to date."""
+        failed = {
+            result.obligation.name
+            for result in results
+            if result.obligation.kind == "assertion" and not isinstance(result.verdict, Proved)
+        }
+        again = [i for i, answer in enumerate(answers) if failed.intersection(answer.task.given)]
+        if not again:
+            return
+        plain = obligations(self.model, relationalise(self.model), self.axioms, lemmas=False)
+        tasks = {_key(task): task for task in plain.tasks}
+        work = replace(self.work, tasks=tuple(tasks[_key(answers[i].task)] for i in again))
+        found = self._solve(work)
+        for i, answer, result in zip(again, found, self._results(found), strict=True):
+            answers[i], results[i] = answer, result
+
     def _counterexample(self, answer: Answer) -> Refuted | None:
         seconds = min(self.options.counterexample_seconds, self.left)
         if seconds <= 0 or not self._of_the_spec(answer.obligation):
@@ -313,6 +331,13 @@ def _assertions(model: Model) -> Iterator[Property]:
             yield Property("assertion", assertion.name, assertion.formula, assertion.span)
 
 
+def _key(task: Task) -> tuple[str, str, str | None]:
+    """Return what an obligation is known by among those of one model."""
+    obligation = task.obligation
+    action = obligation.action.name if obligation.action is not None else None
+    return obligation.kind, obligation.name, action
+
+
 def _settled(answer: Answer) -> Verdict:
     """Return the verdict on an obligation that no small counterexample refutes."""
     if isinstance(answer.outcome, Failed):
@@ -325,7 +350,7 @@ def _with_dependents(bad: set[str], answers: Sequence[Answer]) -> set[str]:
     leans: dict[str, set[str]] = {}
     for answer in answers:
         on = leans.setdefault(answer.obligation.name, set())
-        on.update(answer.core, taken_for_granted(answer.obligation))
+        on.update(answer.core, answer.task.given)
     reached = set(bad)
     growing = True
     while growing:

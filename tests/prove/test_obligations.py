@@ -102,8 +102,9 @@ def test_what_is_given_is_added_to_the_tasks_that_follow() -> None:
     given = forall((n,), Apply(UP, (n,)))
     goal = exists((n,), Apply(UP, (n,)))
     before = step.task(GOAL, step.before(goal))
-    step.given(given)
+    step.give("all_up", given)
     after = step.task(GOAL, step.before(goal))
+    assert (before.given, after.given) == ((), ("all_up",))
     assert set(after.formulas) > set(before.formulas)
     assert len(after.formulas) == len(before.formulas) + 1
 

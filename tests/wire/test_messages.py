@@ -43,6 +43,8 @@ def test_every_message_survives(module: Module) -> None:
 
 def owners_fit(value: Any) -> bool:
     """Whether all ordered values in `value` that have an owner have a number, too."""
+    if isinstance(value, frozenset):
+        return all(map(owners_fit, value))
     if isinstance(value, tuple):
         if hasattr(value, "owner"):
             return bool(value[0])
