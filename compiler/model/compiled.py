@@ -173,6 +173,7 @@ class Program:
         ]
         text = f"def run({', '.join(arguments)}):\n" + "".join(f"    {x}\n" for x in body)
         exec(compile(text, "<compiled formula>", "exec"), self.namespace)
+        # The namespace holds values of all kinds; under this name it has what was just compiled.
         function: Callable[..., Any] = self.namespace["run"]  # type: ignore[assignment]
         return text, function
 

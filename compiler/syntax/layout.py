@@ -3,7 +3,8 @@
 A postlex of Lark's lexer. The lexer drops all white space; what it meant is recovered here from
 the places of the tokens. A *logical line* ends where a token begins a new physical line, except
 
-- inside brackets;
+- inside brackets; if one was never closed, as long as its lines break off or go on as no line can
+  end or begin (after a comma, say, or with `and`), so that what it held together is still one line;
 - in a top-level declaration other than a role, which reaches to the next line that begins in
   column one: property, definition, quorum and so on are one expression over many lines;
 - before a documentation string that stands indented under a line without a body.
@@ -53,6 +54,10 @@ CLOSING = {"LPAR": "RPAR", "LSQB": "RSQB", "LBRACE": "RBRACE"}
 FLAT = ["protocol", *(word for word in DECLARATION_WORDS if word != "role")]
 """First words of the declarations that are one logical line, however many lines they take."""
 
+_CONNECTIVES = frozenset(["AND", "OR", "IMPLIES", "IFF"])
+_BREAKS_OFF = frozenset(["COMMA", *CLOSING]) | _CONNECTIVES
+_GOES_ON = frozenset(CLOSING.values()) | _CONNECTIVES
+
 _OPENERS = frozenset([*DECLARATION_WORDS, *ROLE_WORDS, "if", "for"])
 
 
@@ -65,6 +70,7 @@ class _Lines:
     start: Token | None = None  # the first token of the logical line
     last: Token | None = None
     flat: bool = False
+    unclosed: bool = False  # whether a bracket without a partner was opened in the logical line
 
 
 class Layout(PostLex):
@@ -87,6 +93,7 @@ class Layout(PostLex):
             if index in unpaired:
                 unclosed = token.type in CLOSING
                 problem = Problem.UNCLOSED_BRACKET if unclosed else Problem.UNOPENED_BRACKET
+                lines.unclosed |= unclosed
                 yield Token.new_borrow_pos(problem, str(token), token)
             elif token.type in CLOSING:
                 lines.depth += 1
@@ -105,6 +112,8 @@ class Layout(PostLex):
         token = tokens[index]
         if lines.depth > 0 or (lines.flat and _column(token) > 1):
             return True
+        if lines.unclosed and (lines.last.type in _BREAKS_OFF or token.type in _GOES_ON):
+            return not _begins_block(tokens, index)
         if token.type != "DOC" or lines.last.type == "COLON":
             return False
         # Documentation under a line without a body is all that is indented under it.
@@ -133,6 +142,7 @@ class Layout(PostLex):
         if tab is not None:
             yield tab
         lines.start = token
+        lines.unclosed = False
         lines.flat = len(lines.indents) == 1 and is_flat(token)
 
 

@@ -490,6 +490,8 @@ class Host:
                 ignored[name] = ignored.get(name, 0) + 1
                 continue
             steps[name] = steps.get(name, 0) + 1
+            # Effects are told apart by their classes, which are the module's own: there is no type
+            # of ours to narrow them to, hence the ignored errors.
             for effect in effects:
                 effect_type = effect.__class__
                 if effect_type is send_type:

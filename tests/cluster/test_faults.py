@@ -13,7 +13,6 @@ from runtime.cluster.nemesis import FAULTS, Nemesis
 from tests.cluster import broken
 from tests.host.modules import GENERATED
 
-pytest.importorskip("redis")
 
 SHARDS = GENERATED / "shard_transfer.py"
 

@@ -17,8 +17,6 @@ from runtime.cluster.torture import Result, TortureOptions, judge_history, judge
 from runtime.history.check import Illegal, Linearizable
 from tests.cluster import broken
 
-pytest.importorskip("redis")
-
 SHORT = TortureOptions(seconds=6, length=0.5, interval=0.5, load=LoadOptions(rate=100))
 LONGER = replace(SHORT, seconds=12)
 
@@ -37,12 +35,12 @@ def tortured(module: Path, directory: Path, options: TortureOptions) -> Result:
 
 
 def test_nothing_is_lost_and_every_step_is_the_models(tmp_path: Path) -> None:
-    result = tortured(broken.RAFT, tmp_path, SHORT)
+    result = tortured(broken.RAFT, tmp_path, replace(SHORT, seconds=15))
     assert result.outcome == "right", result
     assert isinstance(result.history, Linearizable)
     assert isinstance(result.trace, Conforms)
-    assert result.trace.steps > 100
-    assert result.acknowledged >= 3
+    assert result.trace.steps > 500
+    assert result.acknowledged >= 20
     assert not result.wrong
     assert result.faults
 

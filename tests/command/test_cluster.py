@@ -133,14 +133,12 @@ def test_what_cannot_be_is_told(tmp_path: Path, arguments: tuple[str, ...], text
     ],
 )
 def test_what_cannot_be_tortured(arguments: tuple[str, ...], text: str) -> None:
-    pytest.importorskip("redis")
     result = run("torture", *arguments)
     assert result.code == 2
     assert text in result.err
 
 
 def test_torture_tells_what_came_of_it(tmp_path: Path) -> None:
-    pytest.importorskip("redis")
     raft = ROOT / "generated" / "raft.py"
     data = tmp_path / "data"
     options = ("--seconds", "3", "--seed", "4", "--rate", "60", "--data", data)

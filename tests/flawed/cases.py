@@ -80,6 +80,7 @@ CASES = (
         "fast_paxos_majorities",
         "fast_paxos",
         {"Proposer": 2, "Coordinator": 2, "Acceptor": 3, "Learner": 2},
+        # Two coordinators break the twin; where all is well they disturb each other.
         correct_sizes={"Proposer": 2, "Coordinator": 1, "Acceptor": 3, "Learner": 3},
     ),
     # As for Paxos: one acceptor is a majority, and of three learners one hears the second decision
