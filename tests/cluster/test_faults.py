@@ -6,13 +6,10 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from runtime.cluster import Cluster
 from runtime.cluster.nemesis import FAULTS, Nemesis
 from tests.cluster import broken
 from tests.host.modules import GENERATED
-
 
 SHARDS = GENERATED / "shard_transfer.py"
 
